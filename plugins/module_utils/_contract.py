@@ -1,0 +1,232 @@
+# Copyright (c) 2026, the hostpm.fencing authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module_utils is PRIVATE and should only be used by this collection. Breaking changes can occur any time.
+
+"""What a driver promises: its words, its readings, its closed family of errors.
+
+This file knows nothing of a protocol, of hosts, of levels or of Ansible.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+
+class Power(str, Enum):
+    """The power of an agent as far as it was read. Whatever is not proven is UNKNOWN."""
+
+    ON = "on"
+    OFF = "off"
+    UNKNOWN = "unknown"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class Reason(str, Enum):
+    """Why something failed, or why a reading is unknown. The list is closed: results carry no other word."""
+
+    AUTH = "auth"
+    UNREACHABLE = "unreachable"
+    TIMEOUT = "timeout"
+    REFUSED = "refused"
+    NOT_FOUND = "not_found"
+    UNSUPPORTED = "unsupported"
+    CONFLICT = "conflict"
+    BAD_REPLY = "bad_reply"
+    TLS = "tls"
+    HOST_KEY = "host_key"
+    BUSY = "busy"
+    UNCONFIRMED = "unconfirmed"
+    VETOED = "vetoed"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class Kind(str, Enum):
+    """CHASSIS switches and senses the host itself; SUPPLY switches what feeds it."""
+
+    CHASSIS = "chassis"
+    SUPPLY = "supply"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class DeviceError(Exception):
+    """A device could not be asked, or did not do what it was asked.
+
+    The message says what was seen and what to do next, and never holds a secret or another library's text.
+    """
+
+    reason: Reason
+
+    def __init__(self, seen: str, advice: str = "") -> None:
+        super().__init__(f"{seen}; {advice}" if advice else seen)
+        self.seen = seen
+        self.advice = advice
+
+
+class AuthenticationFailed(DeviceError):
+    """The device answered and did not accept the credentials, or the account may not do this."""
+
+    reason = Reason.AUTH
+
+
+class Unreachable(DeviceError):
+    """The device cannot be reached: no such name, no route, connection refused or reset."""
+
+    reason = Reason.UNREACHABLE
+
+
+class TimedOut(DeviceError):
+    """The device did not answer before the deadline."""
+
+    reason = Reason.TIMEOUT
+
+
+class Refused(DeviceError):
+    """The device understood the request and said no."""
+
+    reason = Reason.REFUSED
+
+
+class NotFound(DeviceError):
+    """The device has no such outlet or system."""
+
+    reason = Reason.NOT_FOUND
+
+
+class Unsupported(DeviceError):
+    """The device, or this machine's software, cannot do this at all."""
+
+    reason = Reason.UNSUPPORTED
+
+
+class BadReply(DeviceError):
+    """The device answered with something that its protocol does not allow."""
+
+    reason = Reason.BAD_REPLY
+
+
+class TlsFailed(DeviceError):
+    """The device's certificate or its TLS was not accepted."""
+
+    reason = Reason.TLS
+
+
+class HostKeyFailed(DeviceError):
+    """The device's SSH host key is not the expected one."""
+
+    reason = Reason.HOST_KEY
+
+
+class Busy(DeviceError):
+    """The device has no session or no resources left right now. ``retry_after_s`` is its own wish, in seconds."""
+
+    reason = Reason.BUSY
+
+    def __init__(self, seen: str, advice: str = "", retry_after_s: float | None = None) -> None:
+        super().__init__(seen, advice)
+        self.retry_after_s = retry_after_s
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One answer of a device about its power.
+
+    ``raw`` is what the device said, for a person. ``reason`` and ``msg`` say why ``power`` is UNKNOWN
+    (a transition under way is UNCONFIRMED, a value outside the documented set is BAD_REPLY).
+    """
+
+    power: Power
+    raw: str = ""
+    reason: Reason | None = None
+    msg: str = ""
+
+
+class Deadline:
+    """A moment on the monotonic clock. ``expire`` moves it to now, from any thread, when a task is interrupted."""
+
+    def __init__(self, budget_s: float, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._at = now() + budget_s
+
+    @property
+    def remaining_s(self) -> float:
+        """Seconds that are left, never negative."""
+        return max(0.0, self._at - self._now())
+
+    @property
+    def over(self) -> bool:
+        return self.remaining_s <= 0.0
+
+    def expire(self) -> None:
+        self._at = min(self._at, self._now())
+
+
+class Driver(ABC):
+    """Speaks to one power device for one agent, with blocking calls.
+
+    Every call either returns or raises a DeviceError within half a second of ``deadline``, whatever the device or the
+    library underneath does; no other exception leaves it. A driver does not poll, does not confirm, does not decide
+    about retries and keeps no reading: that is done once for all drivers (``_operation.py``). It may keep a session
+    open between calls. Calls come from different threads, but never two at a time.
+    """
+
+    @abstractmethod
+    def read(self, deadline: Deadline) -> Reading:
+        """Ask the device for the agent's power now. Only the documented value for off is OFF."""
+
+    @abstractmethod
+    def switch(self, power: Power, deadline: Deadline) -> None:
+        """Send on or off (never cycle or toggle) once, and return when the device accepted it."""
+
+    def close(self) -> None:
+        """End the session, if there is one. Never raises and takes at most about a second."""
+
+
+# What is wrong with an agent's options: (option name, what is wrong and what to write).
+Problem = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class AgentType:
+    """One type of agent: its options, its manners, and how to get a driver.
+
+    ``argument_spec`` holds the connection options only (what all types share is in ``COMMON_ARGUMENTS``).
+    ``parallel`` says that one device may be spoken to by several agents at once. Times are in seconds:
+    ``timeout_s`` and ``read_timeout_s`` are default budgets of a switching operation and of a read, ``exchange_s`` is how long
+    one request may take before it counts as unanswered.
+    """
+
+    name: str
+    kind: Kind
+    parallel: bool
+    timeout_s: float
+    read_timeout_s: float
+    exchange_s: float
+    argument_spec: Mapping[str, Mapping[str, Any]]
+    open: Callable[[Mapping[str, Any]], Driver]
+    describe: Callable[[Mapping[str, Any]], str]
+    device: Callable[[Mapping[str, Any]], str]
+    target: Callable[[Mapping[str, Any]], str]
+    problems: Callable[[Mapping[str, Any]], Sequence[Problem]] = field(default=lambda options: ())
+    missing_library: Callable[[Mapping[str, Any]], str | None] = field(default=lambda options: None)
+    required_together: Sequence[Sequence[str]] = ()
+    mutually_exclusive: Sequence[Sequence[str]] = ()
+
+
+# Options that every *_power module and every agent has. Budgets in seconds; their defaults belong to the type.
+COMMON_ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
+    "timeout": {"type": "float"},
+    "read_timeout": {"type": "float"},
+}
