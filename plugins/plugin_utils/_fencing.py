@@ -1,0 +1,467 @@
+# Copyright (c) 2026, the hostpm.fencing authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This plugin_utils is PRIVATE and should only be used by this collection. Breaking changes can occur any time.
+
+"""The multi-agent logic: read, off, on and restarted for one host (DESIGN section 4).
+
+It gets a host, a function that runs one operation on one agent, and a clock; it opens no socket, owns no thread,
+sleeps only through the clock and knows nothing of Ansible. It may run beside many others in one event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+from ansible_collections.hostpm.fencing.plugins.module_utils._contract import Power, Reason
+from ansible_collections.hostpm.fencing.plugins.module_utils._operation import Clock, Operation, Outcome
+from ansible_collections.hostpm.fencing.plugins.plugin_utils import _budget
+from ansible_collections.hostpm.fencing.plugins.plugin_utils._host import (
+    Agent,
+    Host,
+    Level,
+    Numbers,
+    OnFailure,
+    State,
+)
+from ansible_collections.hostpm.fencing.plugins.plugin_utils._verdict import Combined, Event, Fate, Verdict, combine
+
+# Runs one operation on one agent within a budget (seconds). It never raises for what a device did.
+RunOperation = Callable[[Agent, Operation, float], Awaitable[Outcome]]
+# Hears of every event as it happens.
+Tell = Callable[[Event], None]
+
+# How long a witness, or a BMC that boots, is left alone between two looks (seconds).
+LOOK_AGAIN_S = 0.5
+# A witness that last said "on" and then fell silent is believed to have lost its power after this long at least (seconds).
+SILENCE_S = 1.0
+# Answers that asking again will not change.
+FINAL = frozenset({Reason.AUTH, Reason.NOT_FOUND, Reason.UNSUPPORTED, Reason.TLS, Reason.HOST_KEY})
+# No answer at all, as opposed to an answer that says no.
+SILENT = frozenset({Reason.TIMEOUT, Reason.UNREACHABLE})
+
+
+class Fencing:
+    """One task on one host. Use it once: ``await Fencing(...).achieve(state)``."""
+
+    def __init__(self, host: Host, numbers: Numbers, run: RunOperation, clock: Clock, tell: Tell = lambda event: None) -> None:
+        self._host = host
+        self._numbers = numbers
+        self._run = run
+        self._clock = clock
+        self._listener = tell
+        self._fates = {
+            agent.name: Fate(agent, level.number) for level in host.all_levels for agent in level.agents
+        }
+        self._under_way: set[asyncio.Task[Outcome]] = set()
+        self._timeline: list[Event] = []
+        self._warnings: list[str] = []
+        self._failed_levels: list[str] = []
+        self._barrier_at = 0.0
+        self._fenced = False
+        self._proven_by: Level | None = None
+        self._total_s = 0.0
+        self._began = 0.0
+
+    # -- the four tasks ------------------------------------------------------------------------------------------
+
+    async def achieve(self, state: State) -> Verdict:
+        """Do what the state asks for and say what came of it. Nothing is under way any more when this returns."""
+        self._total_s = _budget.total_s(self._host, state, self._numbers)
+        self._began = self._clock.now()
+        tasks: dict[State, Callable[[], Awaitable[tuple[bool, Power, str]]]] = {
+            State.READ: self._read,
+            State.OFF: self._off,
+            State.ON: self._on,
+            State.RESTARTED: self._restarted,
+        }
+        try:
+            ok, power, msg = await tasks[state]()
+        except asyncio.CancelledError:
+            for task in self._under_way:
+                task.cancel()
+            raise
+        finally:
+            await self._settle()
+        return self._verdict(state, ok, power, msg)
+
+    async def predict(self, state: State) -> Verdict:
+        """Check mode: read everything, send nothing, say whether the state would need a command."""
+        self._total_s = _budget.total_s(self._host, State.READ, self._numbers)
+        self._began = self._clock.now()
+        await self._every(self._host.agents, Operation.READ)
+        verdict = self._verdict(state, True, self._combined().power, "")
+        verdict.changed = self._would_change(state)
+        verdict.warnings += [f"{fate.agent.name} ({fate.agent.where}): {fate.msg}" for fate in self._failures()]
+        return verdict
+
+    async def _read(self) -> tuple[bool, Power, str]:
+        await self._every(self._host.agents, Operation.READ)
+        combined = self._combined()
+        if combined.warning and combined.power is not Power.UNKNOWN:
+            self._warnings.append(combined.warning)
+        if self._host.devices_only:
+            unread = self._failures()
+            return not unread, combined.power, self._complaints("not every device could be read", unread)
+        if combined.power is not Power.UNKNOWN:
+            return True, combined.power, ""
+        if combined.reason is Reason.CONFLICT:
+            for agent in self._host.supplies:
+                self._fates[agent.name].fail(Reason.CONFLICT, combined.warning)
+            return False, Power.UNKNOWN, f"{self._host.name}: {combined.warning}"
+        return False, Power.UNKNOWN, self._complaints("the power is unknown", self._failures())
+
+    async def _off(self) -> tuple[bool, Power, str]:
+        if await self._prove_off():
+            return True, Power.OFF if self._fenced else self._combined().power, ""
+        await self._settle()
+        # A proof that failed leaves no "off" behind, whatever the agents read one by one.
+        power = self._combined().power
+        power = Power.UNKNOWN if power is Power.OFF else power
+        return False, power, self._not_off_message()
+
+    async def _on(self) -> tuple[bool, Power, str]:
+        await self._settle()
+        failure = await self._switch_feeds_on() or await self._switch_chassis_on()
+        combined = self._combined()
+        if failure is None and not self._host.devices_only:
+            return True, Power.ON, ""
+        if failure is None:
+            return True, combined.power, ""
+        fenced = "It was proven off before and stays fenced. " if self._fenced else ""
+        return False, combined.power, f"{self._host.name}: {fenced}{failure}"
+
+    async def _restarted(self) -> tuple[bool, Power, str]:
+        if not await self._prove_off():
+            return await self._off_failed_before_on()
+        level = self._proven_by
+        cut = level is not None and any(self._fates[agent.name].cut for agent in level.agents)
+        if level is not None and cut:
+            hold_off_s = _budget.after_hold_off(self._host, level, self._numbers)
+            left_s = self._barrier_at + hold_off_s - self._clock.now()
+            if left_s > 0:
+                self._tell(None, f"holding off for {hold_off_s:g} s")
+                await self._sleep(left_s)
+        return await self._on()
+
+    async def _off_failed_before_on(self) -> tuple[bool, Power, str]:
+        await self._settle()
+        power = self._combined().power
+        return False, Power.UNKNOWN if power is Power.OFF else power, self._not_off_message() + " Nothing was switched on."
+
+    # -- off ---------------------------------------------------------------------------------------------------------
+
+    async def _prove_off(self) -> bool:
+        """Try level after level until one holds its barrier and no witness contradicts."""
+        for level in self._host.levels:
+            failure = await self._cut(level, last=level is self._host.levels[-1])
+            if failure is None:
+                self._proven_by = level
+                self._fenced = not self._host.devices_only
+                return True
+            self._failed_levels.append(failure)
+            self._tell(None, f"level {level.number} failed")
+        return False
+
+    async def _cut(self, level: Level, last: bool) -> str | None:
+        """Switch one level off and prove it. Returns why it failed, None if it holds."""
+        self._hear_witnesses_before(level)
+        seen = await self._every(level.agents, Operation.READ, leave_early=not last)
+        all_off = len(seen) == len(level.agents) and all(_is_off(outcome) for outcome in seen.values())
+        if not all_off and not last and any(not outcome.ok for outcome in seen.values()):
+            return f"level {level.number} was skipped: {self._list(level.agents)}"
+        if not (all_off and await self._barrier(level)):
+            done = await self._every(level.agents, Operation.OFF, leave_early=True)
+            proven = all(outcome.ok for outcome in done.values()) and await self._barrier(level)
+            if not proven:
+                return await self._give_up(level, restore=self._numbers.on_failure is OnFailure.RESTORE)
+        contradiction = await self._contradicted(level)
+        if contradiction is None:
+            return None
+        for agent in level.agents:
+            self._fates[agent.name].fail(Reason.CONFLICT, contradiction)
+        return await self._give_up(level, restore=True)
+
+    async def _barrier(self, level: Level) -> bool:
+        """Read all agents off in one sweep, ``confirm_reads`` times."""
+        for number in range(1, self._numbers.confirm_reads + 1):
+            if number > 1:
+                await self._sleep(self._numbers.confirm_interval_s)
+            outcomes = await asyncio.gather(*(self._confirm(agent) for agent in level.agents))
+            if not all(_is_off(outcome) for outcome in outcomes):
+                return False
+        self._barrier_at = self._clock.now()
+        names = ", ".join(agent.name for agent in level.agents)
+        self._tell(None, f"barrier: {names} read off in one sweep, {self._numbers.confirm_reads} times", Power.OFF)
+        return True
+
+    async def _confirm(self, agent: Agent) -> Outcome:
+        outcome = await self._ask(agent, Operation.READ)
+        if not outcome.ok and not outcome.answered:
+            outcome = await self._ask(agent, Operation.READ)
+        if outcome.power is Power.ON:
+            self._fates[agent.name].fail(Reason.UNCONFIRMED, "it read off and then on again; who else switches it?")
+        return outcome
+
+    async def _give_up(self, level: Level, restore: bool) -> str:
+        if restore:
+            await self._restore(level)
+        return f"level {level.number} failed: {self._list(level.agents)}"
+
+    async def _restore(self, level: Level) -> None:
+        """Switch back on what this task switched off. It ends before another level may prove anything."""
+        await self._settle()
+        cut = [
+            agent
+            for agent in level.agents
+            if self._fates[agent.name].cut and self._fates[agent.name].power_before is not Power.OFF
+        ]
+        if not cut:
+            return
+        self._tell(None, f"switching back on: {', '.join(agent.name for agent in cut)}")
+        outcomes = await asyncio.gather(*(self._look(agent, Operation.ON) for agent in cut))
+        for agent, outcome in zip(cut, outcomes):
+            if not outcome.ok:
+                self._warnings.append(f"{agent.name} ({agent.where}) could not be switched back on: {outcome.msg}")
+
+    # -- witnesses ---------------------------------------------------------------------------------------------------
+
+    def _hear_witnesses_before(self, level: Level) -> None:
+        """Ask, beside the level's own work, the witnesses that were not asked yet: who speaks now and is silent later lost its power."""
+        limit_s = max(agent.read_budget_s for agent in level.agents)
+        for agent in self._host.witnesses_of(level):
+            if self._fates[agent.name].ok is None:
+                self._under_way.add(asyncio.ensure_future(self._look(agent, Operation.READ, limit_s)))
+
+    async def _contradicted(self, level: Level) -> str | None:
+        """Ask the host's chassis agents whether they agree that it has no power. Returns what one said against it."""
+        witnesses = self._host.witnesses_of(level)
+        if not witnesses:
+            return None
+        until = self._barrier_at + min(self._numbers.witness_timeout_s, self._total_s)
+        against = await asyncio.gather(*(self._hear(agent, until) for agent in witnesses))
+        return next((words for words in against if words), None)
+
+    async def _hear(self, agent: Agent, until: float) -> str | None:
+        """Listen to one witness until it says off or the time is over."""
+        before = self._fates[agent.name].ever_answered
+        said_on_after_s: float | None = None
+        silent_s = 0.0
+        outcome: Outcome | None = None
+        while self._clock.now() < until and not (outcome and _is_off(outcome)):
+            if outcome is not None:
+                await self._sleep(min(LOOK_AGAIN_S, until - self._clock.now()))
+            asked_at = self._clock.now()
+            outcome = await self._look(agent, Operation.READ, limit_s=until - asked_at)
+            took_s = self._clock.now() - asked_at
+            if outcome.power is Power.ON:
+                said_on_after_s, silent_s = took_s, 0.0
+            elif outcome.answered:
+                said_on_after_s = None
+            else:
+                silent_s += took_s
+        if outcome is None or _is_off(outcome):
+            if outcome is not None:
+                self._tell(agent, "agrees as a witness", Power.OFF)
+            return None
+        patience_s = max(SILENCE_S, 3 * (said_on_after_s or 0.0))
+        unreachable = outcome.reason is Reason.UNREACHABLE
+        if said_on_after_s is not None and silent_s < patience_s and not unreachable:
+            self._tell(agent, "contradicts as a witness", Power.ON)
+            return (
+                f"the outlets read off, but {agent.name} ({agent.where}) still says that the host is on:"
+                " these outlets do not feed this host; check the wiring and the inventory"
+            )
+        told = f"says {outcome.raw}" if outcome.answered else "is silent"
+        self._tell(agent, f"{told} as a witness", outcome.power)
+        answered = "had answered before" if before else "was not heard before either"
+        self._warnings.append(f"the witness {agent.name} ({agent.where}) {told} after the outlets were read off; it {answered}")
+        return None
+
+    # -- on ------------------------------------------------------------------------------------------------------------
+
+    async def _switch_feeds_on(self) -> str | None:
+        """Every supply agent that is not on is switched on. Returns why the host has no feed, None if it has one."""
+        supplies = self._host.supplies
+        if not supplies:
+            return None
+        await self._every(supplies, Operation.READ)
+        dark = [
+            agent
+            for agent in supplies
+            if self._fates[agent.name].power is not Power.ON and self._fates[agent.name].reason not in FINAL
+        ]
+        await asyncio.gather(*(self._switch_feed_on(agent, place) for place, agent in enumerate(dark)))
+        lit = [agent for agent in supplies if self._fates[agent.name].power is Power.ON]
+        if lit and (len(lit) == len(supplies) or not self._host.devices_only):
+            return None
+        missing = [agent for agent in supplies if agent not in lit]
+        return f"{'no feed' if not lit else 'not every outlet'} came on: {self._list(missing)}"
+
+    async def _switch_feed_on(self, agent: Agent, place: int) -> None:
+        await self._sleep(place * self._numbers.stagger_s)
+        await self._ask(agent, Operation.ON)
+
+    async def _switch_chassis_on(self) -> str | None:
+        """Chassis level by level until one reads on. Returns why none did, None if the host runs."""
+        levels = self._host.chassis_levels
+        fed = any(self._fates[agent.name].power is Power.ON for agent in self._host.supplies)
+        feeds_came_back = any(
+            self._fates[agent.name].sent and self._fates[agent.name].power is Power.ON for agent in self._host.supplies
+        )
+        until = self._clock.now() + (self._numbers.chassis_wait_s if feeds_came_back else 0.0)
+        refused = False
+        for level in levels:
+            outcomes = await asyncio.gather(*(self._wake(agent, until) for agent in level.agents))
+            enough = all if self._host.devices_only else any
+            if enough(outcome.power is Power.ON for outcome in outcomes):
+                return None
+            refused = refused or any(outcome.reason not in SILENT for outcome in outcomes)
+        if not levels:
+            return None
+        chassis = [agent for level in levels for agent in level.agents]
+        if refused or not fed or self._host.devices_only:
+            return f"the host could not be switched on: {self._list(chassis)}"
+        self._warnings.append(f"the supply is on, the chassis did not answer: {self._list(chassis)}")
+        return None
+
+    async def _wake(self, agent: Agent, until: float) -> Outcome:
+        """Wait for a chassis agent to answer, and switch it on if it is not."""
+        while True:
+            outcome = await self._ask(agent, Operation.READ)
+            settled = outcome.ok or outcome.reason in FINAL
+            if settled or self._clock.now() + LOOK_AGAIN_S >= until or self._left_s() <= LOOK_AGAIN_S:
+                break
+            await self._sleep(LOOK_AGAIN_S)
+        if outcome.power is Power.ON or not outcome.answered:
+            return outcome
+        return await self._ask(agent, Operation.ON)
+
+    # -- asking --------------------------------------------------------------------------------------------------------
+
+    async def _ask(self, agent: Agent, operation: Operation) -> Outcome:
+        """One operation, for the record of the agent's own work."""
+        outcome = await self._operate(agent, operation, self._left_s())
+        self._fates[agent.name].record(operation, outcome)
+        return outcome
+
+    async def _look(self, agent: Agent, operation: Operation, limit_s: float | None = None) -> Outcome:
+        """One operation beside the agent's own work: what it finds does not touch the agent's failure."""
+        left_s = self._left_s()
+        outcome = await self._operate(agent, operation, left_s if limit_s is None else min(limit_s, left_s))
+        self._fates[agent.name].look(outcome)
+        return outcome
+
+    async def _operate(self, agent: Agent, operation: Operation, limit_s: float) -> Outcome:
+        budget_s = min(agent.budget_of(operation), limit_s)
+        if budget_s <= 0:
+            msg = f"the total of {self._total_s:g} s was used up before it could be asked; raise fence_timeout"
+            outcome = Outcome(Power.UNKNOWN, reason=Reason.TIMEOUT, msg=msg)
+        else:
+            if operation is not Operation.READ:
+                self._tell(agent, f"{operation} is sent")
+            outcome = await self._run(agent, operation, budget_s)
+        told = f"reads {outcome.power}" if outcome.ok or outcome.power is not Power.UNKNOWN else f"{outcome.reason}: {outcome.msg}"
+        self._tell(agent, told, outcome.power)
+        return outcome
+
+    async def _every(self, agents: Sequence[Agent], operation: Operation, leave_early: bool = False) -> dict[str, Outcome]:
+        """One operation on all agents at once.
+
+        With ``leave_early`` the first failure ends the wait; what is still under way then goes on and is awaited later.
+        """
+        tasks = {asyncio.ensure_future(self._ask(agent, operation)): agent for agent in agents}
+        self._under_way |= set(tasks)
+        outcomes: dict[str, Outcome] = {}
+        pending = set(tasks)
+        while pending:
+            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            self._under_way -= done
+            outcomes.update((tasks[task].name, task.result()) for task in done)
+            if leave_early and any(not outcome.ok for outcome in outcomes.values()):
+                break
+        return outcomes
+
+    async def _settle(self) -> None:
+        """Wait until nothing is under way."""
+        while self._under_way:
+            _done, self._under_way = await asyncio.wait(self._under_way)
+
+    async def _sleep(self, seconds: float) -> None:
+        await self._clock.sleep(max(0.0, min(seconds, self._left_s())))
+
+    def _left_s(self) -> float:
+        return self._began + self._total_s - self._clock.now()
+
+    # -- words ---------------------------------------------------------------------------------------------------------
+
+    def _tell(self, agent: Agent | None, event: str, power: Power | None = None) -> None:
+        told = Event(self._clock.now() - self._began, agent.name if agent else None, event, power)
+        self._timeline.append(told)
+        self._listener(told)
+
+    def _combined(self) -> Combined:
+        return combine(self._host.all_levels, {name: fate.answer for name, fate in self._fates.items()})
+
+    def _fates_of(self, agents: Iterable[Agent]) -> list[Fate]:
+        return [self._fates[agent.name] for agent in agents]
+
+    def _failures(self) -> list[Fate]:
+        return [fate for fate in self._fates_of(self._host.agents) if fate.ok is False]
+
+    def _would_change(self, state: State) -> bool:
+        """Whether the state would need a command, from what was just read."""
+        if state is State.ON:
+            return any(fate.power is not Power.ON for fate in self._fates_of(self._host.agents))
+        if state is State.OFF:
+            return self._would_cut()
+        return state is State.RESTARTED
+
+    def _would_cut(self) -> bool:
+        """For ``off`` the first level that can be read decides."""
+        for level in self._host.levels:
+            fates = self._fates_of(level.agents)
+            if all(fate.power is Power.OFF for fate in fates):
+                return False
+            if all(fate.ok for fate in fates):
+                return True
+        return True
+
+    def _list(self, agents: Iterable[Agent]) -> str:
+        words = [
+            f"{fate.agent.name} ({fate.agent.where}): {fate.msg}" for fate in self._fates_of(agents) if fate.ok is False
+        ]
+        return "; ".join(words) or "no agent said why"
+
+    def _complaints(self, what: str, fates: Iterable[Fate]) -> str:
+        return f"{self._host.name}: {what}: {self._list([fate.agent for fate in fates])}"
+
+    def _not_off_message(self) -> str:
+        dark = [fate.agent.name for fate in self._fates_of(self._host.agents) if fate.cut and fate.power is Power.OFF]
+        now = f" Switched off by this task and now off: {', '.join(dark)}." if dark else ""
+        subject = "the named devices are not proven off" if self._host.devices_only else "The host is NOT fenced"
+        return f"{self._host.name}: {' '.join(f'{failure}.' for failure in self._failed_levels)} {subject}.{now}"
+
+    def _verdict(self, state: State, ok: bool, power: Power, msg: str) -> Verdict:
+        return Verdict(
+            host=self._host,
+            state=state,
+            power=power,
+            fates=self._fates,
+            ok=ok,
+            fenced=self._fenced,
+            level=self._proven_by.number if self._fenced and self._proven_by else None,
+            changed=any(fate.sent for fate in self._fates.values()),
+            msg=msg,
+            total_s=self._total_s,
+            duration_s=self._clock.now() - self._began,
+            warnings=self._warnings,
+            timeline=self._timeline,
+        )
+
+
+def _is_off(outcome: Outcome) -> bool:
+    """The one place where an outcome counts as proof: a reading, and exactly off."""
+    return outcome.ok and outcome.power is Power.OFF
