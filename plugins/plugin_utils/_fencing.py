@@ -233,7 +233,14 @@ class Fencing:
         limit_s = max(agent.read_budget_s for agent in level.agents)
         for agent in self._host.witnesses_of(level):
             if self._fates[agent.name].ok is None:
-                self._under_way.add(asyncio.ensure_future(self._look(agent, Operation.READ, limit_s)))
+                self._under_way.add(asyncio.ensure_future(self._look_before(agent, limit_s)))
+
+    async def _look_before(self, agent: Agent, limit_s: float) -> Outcome:
+        outcome = await self._operate(agent, Operation.READ, min(limit_s, self._left_s()))
+        if not self._barrier_at:
+            # What was asked before the barrier and is answered after it is stale.
+            self._fates[agent.name].look(outcome)
+        return outcome
 
     async def _contradicted(self, level: Level) -> str | None:
         """Ask the host's chassis agents whether they agree that it has no power. Returns what one said against it."""
