@@ -26,8 +26,10 @@ help: ## print this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  make %-13s %s\n", $$1, $$2 }'
 
 test: $(VENV)/dev ## set up all that is needed and run every check below, then the tests
-	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target $(CHECKS)
-	@$(MAKE) --no-print-directory --keep-going $(TESTS)
+	@failed=0; \
+	$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target $(CHECKS) || failed=1; \
+	$(MAKE) --no-print-directory --keep-going $(TESTS) || failed=1; \
+	exit $$failed
 
 # --- checks of the text; independent of each other ---
 
