@@ -17,7 +17,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ansible_collections.hostpm.fencing.plugins.module_utils._contract import (
     BadReply,
@@ -66,7 +66,7 @@ class DriverExchanges:
         self._pool = pool
         self._exchange_s = exchange_s
         self._turn = turn
-        self._under_way: asyncio.Future[object] | None = None
+        self._under_way: asyncio.Future[Any] | None = None
         self._deadline: Deadline | None = None
         self._interrupted = False
 
@@ -109,7 +109,7 @@ class DriverExchanges:
             # A context of its own: Ansible keeps a stack in a context variable that threads must not share.
             future = loop.run_in_executor(self._pool, contextvars.Context().run, _reworded, work, deadline)
             self._under_way = future
-            done, late = await asyncio.wait({future}, timeout=limit_s + OVERRUN_S)
+            _done, late = await asyncio.wait({future}, timeout=limit_s + OVERRUN_S)
             if late:
                 future.add_done_callback(_swallow)
                 raise TimedOut(f"no answer within {limit_s:.1f} s", "is the device alive?")
@@ -119,7 +119,7 @@ class DriverExchanges:
     async def _previous(self, left_s: float) -> None:
         if self._under_way is None:
             return
-        done, late = await asyncio.wait({self._under_way}, timeout=left_s)
+        _done, late = await asyncio.wait({self._under_way}, timeout=left_s)
         if late:
             raise TimedOut("the device still hangs on the request before", "is the device alive?")
         self._under_way = None
@@ -137,6 +137,6 @@ def _reworded(work: Callable[[Deadline], Answer], deadline: Deadline) -> Answer:
         raise BadReply(f"the conversation broke off ({type(error).__name__})", "this is a bug of the driver; please report it") from None
 
 
-def _swallow(future: asyncio.Future[object]) -> None:
+def _swallow(future: asyncio.Future[Any]) -> None:
     if not future.cancelled():
         future.exception()

@@ -12,6 +12,7 @@ This file mirrors the steps of ``_fencing.py``: whoever adds a wait there adds i
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from ansible_collections.hostpm.fencing.plugins.module_utils._contract import Kind
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._host import Agent, Host, Level, Numbers, State
@@ -27,6 +28,11 @@ def total_s(host: Host, state: State, numbers: Numbers) -> float:
     }
     total = parts[state]
     return total if numbers.cap_s is None else min(total, numbers.cap_s)
+
+
+def capped(numbers: Numbers, cap_s: float) -> Numbers:
+    """The numbers with the total capped further (seconds)."""
+    return replace(numbers, cap_s=cap_s if numbers.cap_s is None else min(numbers.cap_s, cap_s))
 
 
 def _longest_read(agents: Iterable[Agent]) -> float:

@@ -402,6 +402,10 @@ class Fencing:
     def _left_s(self) -> float:
         return self._began + self._total_s - self._clock.now()
 
+    def note(self, agent: Agent, event: str) -> None:
+        """Put into the timeline what the running of an operation has to tell."""
+        self._tell(agent, event)
+
     # -- words ---------------------------------------------------------------------------------------------------------
 
     def _tell(self, agent: Agent | None, event: str, power: Power | None = None) -> None:

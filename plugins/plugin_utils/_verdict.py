@@ -180,7 +180,7 @@ class Verdict:
         state, missing = redundancy(fate for fate in self.fates.values() if fate.agent.kind is Kind.SUPPLY)
         return {
             "changed": self.changed,
-            "state": str(self.state),
+            "state": None if self.state is State.READ else str(self.state),
             "power": str(self.power),
             "fenced": self.fenced,
             "level": self.level,

@@ -1,0 +1,189 @@
+# Copyright (c) 2026, the hostpm.fencing authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The action ``fence``: options and host variables in, a verdict out. It decides nothing and speaks to no device."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible import constants as C
+from ansible.errors import AnsibleError, AnsibleUndefinedVariable
+from ansible.module_utils.datatag import native_type_value
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ansible_collections.hostpm.fencing.plugins.module_utils._contract import Kind, Power, Reason
+from ansible_collections.hostpm.fencing.plugins.plugin_utils import _budget
+from ansible_collections.hostpm.fencing.plugins.plugin_utils._agent_types import find_type
+from ansible_collections.hostpm.fencing.plugins.plugin_utils._fencing import Fencing
+from ansible_collections.hostpm.fencing.plugins.plugin_utils._foreign import ForeignModules
+from ansible_collections.hostpm.fencing.plugins.plugin_utils._host import Agent, Host, State
+from ansible_collections.hostpm.fencing.plugins.plugin_utils._inventory_vars import (
+    InputError,
+    ParsedHost,
+    TemplateFailed,
+    choose_agents,
+    parse_host,
+)
+from ansible_collections.hostpm.fencing.plugins.plugin_utils._loop_thread import LoopThread
+from ansible_collections.hostpm.fencing.plugins.plugin_utils._operations import Operations
+from ansible_collections.hostpm.fencing.plugins.plugin_utils._secrets import Mask
+from ansible_collections.hostpm.fencing.plugins.plugin_utils._task_options import TaskOptions, parse_options
+from ansible_collections.hostpm.fencing.plugins.plugin_utils._turns import DeviceTurns
+from ansible_collections.hostpm.fencing.plugins.plugin_utils._verdict import Event, Verdict
+
+display = Display()
+
+# What a task with a ``timeout`` of its own needs to report its result before Ansible throws it away (seconds).
+REPORT_S = 1.0
+
+
+class ActionModule(ActionBase):
+    """Runs on the controller, opens no connection to the host (it may be dead)."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        super().run(tmp, task_vars)
+        variables: dict[str, Any] = task_vars or {}
+        name = str(variables.get("inventory_hostname", "localhost"))
+        try:
+            self._refuse_delegation(name)
+            options = parse_options(name, self._task.args, variables, self._template)
+            parsed = parse_host(name, variables, self._template, find_type)
+            host = choose_agents(parsed.host, options.agents) if options.agents is not None else parsed.host
+            log = _Log(options.log, name, options.state) if options.log else None
+        except InputError as error:
+            return {"failed": True, "changed": False, "power": str(Power.UNKNOWN), "fenced": False, "msg": str(error)}
+        mask = Mask(parsed.secrets, _our_words(host))
+        verdict = self._fence(host, parsed, options, mask, variables, log)
+        verdict.warnings = mask.warnings(name) + verdict.warnings
+        result = verdict.as_result()
+        if not verdict.ok:
+            result.update(failed=True, msg=verdict.msg)
+        if self._task.diff and options.state is not State.READ:
+            result["diff"] = _diff(verdict, self._task.check_mode)
+        return dict(mask.apply(result))
+
+    def _fence(
+        self,
+        host: Host,
+        parsed: ParsedHost,
+        options: TaskOptions,
+        mask: Mask,
+        variables: Mapping[str, Any],
+        log: _Log | None,
+    ) -> Verdict:
+        numbers = options.numbers
+        if self._task.timeout:
+            left_s = max(self._task.timeout - REPORT_S, self._task.timeout / 2)
+            numbers = _budget.capped(numbers, left_s)
+        thread: LoopThread[Verdict, Event] = LoopThread(_show(host.name, options.progress))
+
+        def tell(event: Event) -> None:
+            event = mask.apply_to_event(event)
+            if log is not None:
+                log.write(event)
+            thread.tell(event)
+
+        def waited(agent: Agent, seconds: float) -> None:
+            fencing.note(agent, f"waited {seconds:.1f} s for its turn at the device")
+
+        operations = Operations(
+            host,
+            parsed.types,
+            DeviceTurns(Path(C.DEFAULT_LOCAL_TMP)),
+            ForeignModules(self, variables),
+            waited,
+            lambda value: mask.apply(native_type_value(value)),
+        )
+        fencing = Fencing(host, numbers, operations.run, operations.clock, tell)
+
+        async def work() -> Verdict:
+            try:
+                if self._task.check_mode and options.state is not State.READ:
+                    return await fencing.predict(options.state)
+                return await fencing.achieve(options.state)
+            finally:
+                await operations.close()
+
+        return thread.run(work(), operations)
+
+    def _template(self, value: Any) -> Any:
+        try:
+            return _plain(self._templar.template(value))
+        except AnsibleUndefinedVariable as error:
+            raise TemplateFailed(f"its template cannot be resolved: {error.message}") from None
+        except AnsibleError as error:
+            raise TemplateFailed(f"its value cannot be resolved or decrypted ({type(error).__name__})") from None
+
+    def _refuse_delegation(self, name: str) -> None:
+        target = self._task.delegate_to
+        if target and target not in C.LOCALHOST:
+            what = "the devices are spoken to from the machine that runs Ansible; leave delegate_to out"
+            raise InputError([f"{name}: delegate_to: {what}"])
+
+
+class _Log:
+    """The file of JSON lines that survives a killed task: a line is on its way to the disk before the next thing happens."""
+
+    def __init__(self, path: str, host: str, state: State) -> None:
+        self._path = path
+        self._facts = {"host": host, "state": None if state is State.READ else str(state)}
+        try:
+            with open(path, "a", encoding="utf-8"):
+                pass
+        except OSError as error:
+            raise InputError([f"{host}: log: {path} cannot be written: {error.strerror}"]) from None
+
+    def write(self, event: Event) -> None:
+        now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds")
+        line = json.dumps({"time": now, **self._facts, **event.as_result()})
+        with open(self._path, "a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+
+def _show(host: str, progress: bool) -> Callable[[Event], None]:
+    """Prints events as they happen: always with the option ``progress``, else with -vv."""
+
+    def show(event: Event) -> None:
+        line = f"{event.at_s:6.2f} s  {event.agent or 'host'}: {event.event}"
+        if progress:
+            display.display(f"<{host}> {line}")
+        else:
+            display.vv(line, host=host)
+
+    return show
+
+
+def _our_words(host: Host) -> set[str]:
+    """Words that stand in every result and must stay readable."""
+    enums = {str(member) for enum in (Power, Reason, Kind, State) for member in enum}
+    return enums | {host.name} | {agent.name for agent in host.all_agents} | {agent.type for agent in host.all_agents}
+
+
+def _diff(verdict: Verdict, check_mode: bool) -> dict[str, dict[str, str]]:
+    fates = {name: fate for name, fate in verdict.fates.items() if fate.ok is not None}
+    before = {name: str(fate.power_before) for name, fate in fates.items()}
+    predicted = "off" if verdict.state is State.OFF else "on"
+    changed = check_mode and verdict.changed
+    after = {name: predicted if changed else str(fate.power) for name, fate in fates.items()}
+    return {"before": before, "after": after}
+
+
+def _plain(value: Any) -> Any:
+    """The value without Ansible's tags and lazy containers: drivers and threads get plain data."""
+    if isinstance(value, Mapping):
+        return {_plain(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return native_type_value(value)

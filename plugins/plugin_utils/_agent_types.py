@@ -1,0 +1,33 @@
+# Copyright (c) 2026, the hostpm.fencing authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This plugin_utils is PRIVATE and should only be used by this collection. Breaking changes can occur any time.
+
+"""Which agent types there are: the drivers of this collection, and anybody's module by its full name.
+
+This file knows where types come from; it knows nothing of what they do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ansible_collections.hostpm.fencing.plugins.module_utils._contract import AgentType
+from ansible_collections.hostpm.fencing.plugins.module_utils._devices import ipmi, redfish, snmp
+from ansible_collections.hostpm.fencing.plugins.plugin_utils._foreign import foreign_type
+
+BUILT_IN: Mapping[str, AgentType] = {agent_type.name: agent_type for agent_type in (ipmi.TYPE, redfish.TYPE, snmp.TYPE)}
+OUR_MODULES = {f"hostpm.fencing.{name}_power": name for name in BUILT_IN}
+
+
+def find_type(word: str) -> AgentType:
+    """The agent type that a user means by ``word``. Raises LookupError with what to do instead."""
+    word = OUR_MODULES.get(word, word)
+    if word in BUILT_IN:
+        return BUILT_IN[word]
+    if "." in word:
+        return foreign_type(word)
+    raise LookupError(
+        f"there is no type {word!r}; write one of {', '.join(sorted(BUILT_IN))}, or the full name of a module such as acme.dc.busbar_power"
+    )
