@@ -49,7 +49,7 @@ types: $(VENV)/dev $(LINK) ## mypy --strict
 	$(GATE) env MYPYPATH=$(COLLECTIONS) $(BIN)/mypy
 
 style: $(VENV)/dev ## ruff
-	$(GATE) $(BIN)/ruff check
+	$(GATE) $(BIN)/ruff check --output-format concise
 
 # --- tests; they measure time, so one after the other. FENCING_NO_SKIPS=1 makes a skipped test a failure ---
 
