@@ -18,6 +18,7 @@ import os
 import re
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
@@ -159,15 +160,26 @@ class SecretArguments(dict[str, Any]):
 
 
 class BoundedShell:
-    """Runs one command of a local connection in a session of its own, and ends its process group at a deadline."""
+    """Runs one command of a local connection in a session of its own, and ends its process group at a deadline.
 
-    def __init__(self) -> None:
-        self.until = 0.0
+    ``alone`` is held by its caller and let go while the command runs: it is the only part that may run beside others.
+    """
+
+    def __init__(self, until: float, alone: threading.Lock) -> None:
+        self._until = until
+        self._alone = alone
         self.killed = False
         self._process: subprocess.Popen[bytes] | None = None
 
     def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> tuple[int, bytes, bytes]:
         """Stands in for ``exec_command`` of Ansible's local connection, which has no deadline."""
+        self._alone.release()
+        try:
+            return self._run(cmd, in_data)
+        finally:
+            self._alone.acquire()
+
+    def _run(self, cmd: str, in_data: bytes | None) -> tuple[int, bytes, bytes]:
         process = self._process = subprocess.Popen(
             to_bytes(cmd),
             shell=True,
@@ -178,7 +190,7 @@ class BoundedShell:
             start_new_session=True,
         )
         try:
-            out, err = process.communicate(in_data, timeout=max(0.0, self.until - time.monotonic()))
+            out, err = process.communicate(in_data, timeout=max(0.0, self._until - time.monotonic()))
         except subprocess.TimeoutExpired:
             self.kill()
             out, err = process.communicate()
@@ -199,19 +211,29 @@ class ForeignModules:
     """Runs modules for one task of one host: each run has an action, a task, a connection and contextvars of its own.
 
     They are not shared, since Ansible's executor keeps the folder and the payload of a run on them: with shared ones answers
-    are taken for another agent's in silence.
+    are taken for another agent's in silence. Its plugin loader is not safe in threads either, so that but for the module's own
+    process only one run is under way at a time.
     """
 
     def __init__(self, action: Any, task_vars: Mapping[str, Any]) -> None:
         self._action = action
+        self._alone = threading.Lock()
         self._task_vars = {
             **{key: value for key, value in task_vars.items() if not key.startswith("ansible_become")},
             "ansible_connection": "local",
             "ansible_python_interpreter": task_vars["ansible_playbook_python"],
         }
 
+    def shell(self, until: float) -> BoundedShell:
+        """A shell for one run that ends at ``until`` on the monotonic clock."""
+        return BoundedShell(until, self._alone)
+
     def run(self, fqcn: str, arguments: Mapping[str, Any], shell: BoundedShell) -> dict[str, Any]:
         """Run the module once on the controller and return its raw result. Call it in a fresh context."""
+        with self._alone:
+            return self._run(fqcn, arguments, shell)
+
+    def _run(self, fqcn: str, arguments: Mapping[str, Any], shell: BoundedShell) -> dict[str, Any]:
         task = self._action._task.copy()
         task.delegate_to = None
         task.async_val = 0
@@ -283,8 +305,7 @@ class ForeignExchanges:
             left_s -= time.monotonic() - began
             if self._interrupted or left_s <= 0:
                 raise TimedOut("no time was left to run the module", "raise the timeout of the agent or of the task")
-            self._shell = shell = BoundedShell()
-            shell.until = time.monotonic() + left_s
+            self._shell = shell = self._modules.shell(time.monotonic() + left_s)
             arguments = {**self._options, **state, "timeout": max(1, int(left_s - HEAD_START_S))}
             loop = asyncio.get_running_loop()
             context = contextvars.Context()
