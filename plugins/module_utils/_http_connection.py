@@ -4,7 +4,7 @@
 
 # This module_utils is PRIVATE and should only be used by this collection. Breaking changes can occur any time.
 
-"""A TCP or TLS connection to one device that is cut at its deadline, wherever it hangs: name, connect, handshake, answer.
+"""A TCP or TLS connection to one device, cut at its deadline wherever it hangs: name, connect, handshake, answer.
 
 This file knows sockets, TLS and urllib3's connections; it knows nothing of requests and their answers.
 """
@@ -192,7 +192,7 @@ def _tls_context(verify: bool | str) -> ssl.SSLContext:
         context.verify_mode = ssl.CERT_NONE
         return context
     context = ssl.create_default_context() if verify is True else _context_of(str(verify))
-    # Python 3.13 refuses certificates that lack some extensions, as those do which BMCs make for themselves, and takes an
+    # Python 3.13 refuses certificates that lack some extensions, as many of those that BMCs make, and takes an
     # issuing CA as an anchor; before it Python does neither. Every version shall trust the same certificates.
     context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
     context.verify_flags &= ~ssl.VerifyFlags.VERIFY_X509_STRICT
