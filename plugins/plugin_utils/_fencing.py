@@ -80,6 +80,7 @@ class Fencing:
         try:
             ok, power, msg = await tasks[state]()
         except asyncio.CancelledError:
+            self._tell(None, "interrupted: no further command is sent")
             for task in self._under_way:
                 task.cancel()
             raise
