@@ -12,6 +12,7 @@ This file knows no protocol and keeps nothing.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -63,7 +64,9 @@ def resolve(
 def _literal(address: str, port: int) -> tuple[socket.AddressFamily, SocketAddress] | None:
     bare = address[1:-1] if address.startswith("[") and address.endswith("]") else address
     try:
-        found = socket.getaddrinfo(bare, port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV)
+        found = socket.getaddrinfo(
+            bare, port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+        )
     except (OSError, UnicodeError):
         return None
     return found[0][0], found[0][4]
@@ -84,7 +87,9 @@ def _asked(address: str, port: int, deadline: Deadline, resolver: Sequence[str])
         finally:
             end_process_group(process)
     if output is None:
-        raise TimedOut(f"the name {address} was not resolved in time", "look at the name servers, or write the IP address")
+        raise TimedOut(
+            f"the name {address} was not resolved in time", "look at the name servers, or write the IP address"
+        )
     try:
         answer = json.loads(output)
     except ValueError:
@@ -106,8 +111,6 @@ def _output(process: subprocess.Popen[bytes], deadline: Deadline) -> bytes | Non
 def end_process_group(process: subprocess.Popen[bytes]) -> None:
     """End a process that was started in a session of its own, with all its children, and collect it."""
     if process.returncode is None:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         process.wait()

@@ -70,7 +70,12 @@ CHASSIS_CONTROL = {
 
 
 class Session(Protocol):
-    """One login to one BMC through one library. Whatever goes wrong is raised as a DeviceError."""
+    """One login to one BMC through one library. Whatever goes wrong is raised as a DeviceError.
+
+    ``suite`` is the cipher suite that the BMC took. After an error of ``ask`` a session is only good to be closed.
+    """
+
+    suite: int
 
     def ask(self, command: Command, deadline: Deadline) -> bytes:
         """Send a command and return what was answered, completion code first."""
@@ -91,14 +96,24 @@ def power_reading(answer: bytes) -> Reading:
         raise BadReply(f"the chassis status has {len(answer)} bytes instead of 4", "look at the BMC's firmware")
     state, event, misc = answer[1], answer[2], answer[3]
     power = Power.ON if state & 0x01 else Power.OFF
-    faults = [name for bit, name in ((0x02, "overload"), (0x04, "interlock"), (0x08, "power fault"), (0x10, "control fault")) if state & bit]
+    faults = [
+        name
+        for bit, name in ((0x02, "overload"), (0x04, "interlock"), (0x08, "power fault"), (0x10, "control fault"))
+        if state & bit
+    ]
     faults += [name for bit, name in ((0x04, "drive fault"), (0x08, "cooling fault")) if misc & bit]
     faults += ["AC failed"] if event & 0x01 else []
     return Reading(power, raw=" ".join([f"chassis power is {power}", *(f"({name})" for name in faults)]))
 
 
 # Completion codes (table 5-2) that another moment may change.
-BUSY_CODES = {0xC0: "it is busy", 0xC4: "it is out of space", 0xD0: "its SDR repository is being updated", 0xD1: "its firmware is being updated", 0xD2: "it is starting"}
+BUSY_CODES = {
+    0xC0: "it is busy",
+    0xC4: "it is out of space",
+    0xD0: "its SDR repository is being updated",
+    0xD1: "its firmware is being updated",
+    0xD2: "it is starting",
+}
 UNKNOWN_COMMAND_CODES = {0xC1, 0xC2}
 TIMEOUT_CODES = {0xC3, 0xCE}
 
@@ -113,11 +128,17 @@ def accepted(answer: bytes) -> bytes:
     if code in BUSY_CODES:
         raise Busy(f"the BMC did not take the request: {BUSY_CODES[code]} (0x{code:02x})")
     if code in TIMEOUT_CODES:
-        raise TimedOut(f"the BMC could not finish the request (0x{code:02x})", "look at the host's and the BMC's event log")
+        raise TimedOut(
+            f"the BMC could not finish the request (0x{code:02x})", "look at the host's and the BMC's event log"
+        )
     if code == 0xD4:
-        raise AuthenticationFailed("the account may not do this (0xd4)", "give it the privilege level operator, or set the option privilege")
+        raise AuthenticationFailed(
+            "the account may not do this (0xd4)", "give it the privilege level operator, or set the option privilege"
+        )
     if code == 0xD5:
-        raise Refused("the BMC does not do this in the host's present state (0xd5)", "look at the host's power in the BMC")
+        raise Refused(
+            "the BMC does not do this in the host's present state (0xd5)", "look at the host's power in the BMC"
+        )
     if code in UNKNOWN_COMMAND_CODES:
         raise Unsupported(f"the BMC does not know this command (0x{code:02x})", "use another way to switch this host")
     raise Refused(f"the BMC refused the request (0x{code:02x})", "look up this completion code in the BMC's manual")
@@ -141,17 +162,29 @@ LOGIN_REFUSED = {
 def login_error(status: int) -> DeviceError:
     """What a status other than 0 in an answer to the login means."""
     if status in NO_RESOURCES:
-        return Busy(f"the BMC has no session left (0x{status:02x})", "it frees unused sessions after a minute; who else is logged in?")
+        return Busy(
+            f"the BMC has no session left (0x{status:02x})",
+            "it frees unused sessions after a minute; who else is logged in?",
+        )
     if status in SUITE_REFUSED:
-        return OtherSuites("the BMC accepts none of the cipher suites", "look up which ones it has and set cipher_suites")
+        return OtherSuites(
+            "the BMC accepts none of the cipher suites", "look up which ones it has and set cipher_suites"
+        )
     if status in LOGIN_REFUSED:
-        return AuthenticationFailed(f"the BMC does not accept {LOGIN_REFUSED[status]} (0x{status:02x})", "look at username, password and privilege")
+        return AuthenticationFailed(
+            f"the BMC does not accept {LOGIN_REFUSED[status]} (0x{status:02x})",
+            "look at username, password and privilege",
+        )
     return BadReply(f"the BMC broke off the login (0x{status:02x})", "look at the BMC's event log")
 
 
-def other_suite(suite: int) -> DeviceError:
+def other_suite(proposed: tuple[int, int, int]) -> DeviceError:
     """The BMC answered the proposal of one suite with another one's algorithms."""
-    return OtherSuites(f"the BMC answered cipher suite {suite} with other algorithms", "list suite 3 (SHA-1) in cipher_suites, after 17")
+    suite = next(suite for suite, algorithms in SUITES.items() if algorithms == proposed)
+    return OtherSuites(
+        f"the BMC answered cipher suite {suite} with other algorithms",
+        "list suite 3 (SHA-1) in cipher_suites, after 17",
+    )
 
 
 def wrong_password() -> DeviceError:
@@ -166,7 +199,10 @@ def privilege_refused(code: int) -> DeviceError:
     """Set Session Privilege Level was not granted (table 22-18)."""
     if code in BUSY_CODES:
         return Busy(f"the BMC did not finish the login: {BUSY_CODES[code]} (0x{code:02x})")
-    return AuthenticationFailed(f"the account does not get this privilege level (0x{code:02x})", "look at the option privilege and at the user's limit")
+    return AuthenticationFailed(
+        f"the account does not get this privilege level (0x{code:02x})",
+        "look at the option privilege and at the user's limit",
+    )
 
 
 def ipmi_1_5_only() -> DeviceError:
@@ -178,7 +214,9 @@ def silent() -> DeviceError:
 
 
 def fell_silent() -> DeviceError:
-    return TimedOut("the BMC answered and fell silent during the login", "is it overloaded, or the network losing packets?")
+    return TimedOut(
+        "the BMC answered and fell silent during the login", "is it overloaded, or the network losing packets?"
+    )
 
 
 def unanswered(command: Command) -> DeviceError:
