@@ -14,7 +14,6 @@ from typing import Any
 
 from ansible import constants as C
 from ansible.errors import AnsibleError, AnsibleUndefinedVariable
-from ansible.module_utils.datatag import native_type_value
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
@@ -104,7 +103,7 @@ class ActionModule(ActionBase):
             DeviceTurns(Path(C.DEFAULT_LOCAL_TMP)),
             ForeignModules(self, variables),
             waited,
-            lambda value: mask.apply(native_type_value(value)),
+            lambda value: mask.apply(_plain(value)),
         )
         fencing = Fencing(host, numbers, operations.run, operations.clock, tell)
 
@@ -180,10 +179,16 @@ def _diff(verdict: Verdict, check_mode: bool) -> dict[str, dict[str, str]]:
     return {"before": before, "after": after}
 
 
+# Ansible tags values with subclasses of the built-in types; these methods of the base types give an untagged value.
+UNTAG: Mapping[type, Callable[[Any], Any]] = {str: str.__str__, int: int.__int__, float: float.__float__}
+
+
 def _plain(value: Any) -> Any:
     """The value without Ansible's tags and lazy containers: drivers and threads get plain data."""
     if isinstance(value, Mapping):
         return {_plain(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
-    return native_type_value(value)
+    if value is None or isinstance(value, bool):
+        return value
+    return next((untag(value) for base, untag in UNTAG.items() if isinstance(value, base)), value)
