@@ -18,8 +18,8 @@ from pathlib import Path
 
 LOG_FOLDER = Path(__file__).resolve().parents[2] / ".build" / "log"
 SKIPPED_TEST = re.compile(r"^SKIPPED .*")
-# What a gate says of itself in its last line: pytest's "== 12 passed in 3.00s ==" without its frame, or a sentence.
-FRAME = re.compile(r"^=+ | in [0-9.]+s(?: \([0-9:]+\))? =+$| =+$")
+# What a gate says of itself in its last line; pytest adds a time to it, and perhaps a frame.
+FRAME = re.compile(r"^=+ | in [0-9.]+s(?: \([0-9:]+\))?(?: =+)?$")
 
 
 def main() -> int:
