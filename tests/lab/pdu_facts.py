@@ -1,0 +1,411 @@
+# Copyright (c) 2026, the hostpm.fencing authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What PDU families answer over SNMP, as a table: object identifiers, values, indexes, each from its vendor's MIB.
+
+Typed for the rack alone and compared with nothing: the product has its own table, and a slip in one of them must show as
+a failing test. Numbers start below 1.3.6.1.4.1; ``{n}`` is the outlet from 1, ``{n0}`` from 0, ``{n1}`` the one after
+it, ``{u}`` the unit (1), ``{u0}`` the unit from 0, ``{aten}`` ATEN's numbering with its holes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from lab.switch_point import Action
+
+ENTERPRISES = (1, 3, 6, 1, 4, 1)
+
+ON, OFF, CYCLE, CANCEL, NOTHING = Action.ON, Action.OFF, Action.CYCLE, Action.CANCEL, Action.NOTHING
+LATER_ON, LATER_OFF, LATER_CYCLE = Action.DELAYED_ON, Action.DELAYED_OFF, Action.DELAYED_CYCLE
+
+
+@dataclass(frozen=True)
+class States:
+    """An object that tells an outlet's state. ``to_off`` and ``to_on`` are transitions, where the family tells them."""
+
+    oid: str
+    values: Mapping[int, str]
+
+    def value(self, name: str) -> int | None:
+        """The number for a state, if the family has one for it."""
+        return next((number for number, state in self.values.items() if state == name), None)
+
+
+@dataclass(frozen=True)
+class Commands:
+    """An object that takes commands. ``rest`` is what it reads; None: the last command that was written."""
+
+    oid: str
+    values: Mapping[int, Action]
+    rest: int | None = None
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """An object that takes a command by a delay in seconds: 0 now, -1 cancel."""
+
+    oid: str
+    action: Action
+
+
+@dataclass(frozen=True)
+class Flag:
+    """An object that is one of two numbers."""
+
+    oid: str
+    yes: int
+    no: int
+
+
+@dataclass(frozen=True)
+class Family:
+    """One family of PDUs that answer alike.
+
+    ``index`` is the text behind a column that names an outlet. ``commands`` may be the same object as ``status``.
+    ``constants`` are other objects: per outlet where the identifier has a ``{n``, else once; ``#`` makes a text a number.
+    """
+
+    row: int
+    model: str
+    vendor: str
+    sys_object_id: str
+    status: States
+    commands: Commands | None = None
+    seconds: tuple[Seconds, ...] = ()
+    pending: Flag | None = None
+    names: tuple[str, ...] = ()
+    switchable: Flag | None = None
+    control_state: States | None = None
+    index: str = "{n}"
+    count: str | None = None
+    constants: Mapping[str, int | str | bytes] = field(default_factory=dict)
+    all_outlets: Commands | None = None  # one object that commands every outlet
+    queue: Mapping[int, Action] = field(default_factory=dict)  # values of ``commands`` that wait for ``commit``
+    commit: str | None = None
+    all_states: tuple[str, str, str] | None = None  # a text of all states: identifier, word for on, word for off
+    all_pending: tuple[str, str, str] | None = None  # the same of transitions
+    one_string: str | None = None  # status and command of all outlets are this comma-separated text
+
+
+APC_DELAYED = {1: ON, 2: OFF, 3: CYCLE, 4: LATER_ON, 5: LATER_OFF, 6: LATER_CYCLE, 7: CANCEL}
+ON_OFF_CYCLE = {1: ON, 2: OFF, 3: CYCLE}
+ONE_ZERO_CYCLE = {1: ON, 0: OFF, 2: CYCLE}
+
+_FAMILIES = (
+    Family(
+        row=1,
+        model="apc_rpdu",
+        vendor="APC Switched Rack PDU AP79xx (PowerNet-MIB, rPDUOutlet)",
+        sys_object_id="318.1.3.4.5",
+        status=States("318.1.1.12.3.5.1.1.4.{n}", {1: "on", 2: "off"}),
+        commands=Commands("318.1.1.12.3.3.1.1.4.{n}", APC_DELAYED),
+        pending=Flag("318.1.1.12.3.5.1.1.5.{n}", yes=1, no=2),
+        names=("318.1.1.12.3.5.1.1.2.{n}",),
+        constants={"318.1.1.12.3.5.1.1.3.{n}": 1, "318.1.1.12.3.5.1.1.6.{n}": 1},
+    ),
+    Family(
+        row=2,
+        model="apc_rpdu2",
+        vendor="APC Rack PDU AP8xxx, APDU9xxx, APDU10xxx (PowerNet-MIB, rPDU2OutletSwitched)",
+        sys_object_id="318.1.3.4.6",
+        status=States("318.1.1.26.9.2.3.1.5.{n}", {1: "off", 2: "on"}),
+        commands=Commands(
+            "318.1.1.26.9.2.4.1.5.{n}",
+            {1: ON, 2: OFF, 3: CYCLE, 4: NOTHING, 5: LATER_ON, 6: LATER_OFF, 7: LATER_CYCLE, 8: CANCEL},
+            rest=4,
+        ),
+        pending=Flag("318.1.1.26.9.2.3.1.6.{n}", yes=1, no=2),
+        names=("318.1.1.26.9.2.3.1.3.{n}",),
+        constants={"318.1.1.26.9.2.3.1.2.{n}": 1, "318.1.1.26.9.2.3.1.4.{n}": "#{n}"},
+    ),
+    Family(
+        row=3,
+        model="apc_masterswitch",
+        vendor="APC MasterSwitch (PowerNet-MIB, sPDUOutletCtl)",
+        sys_object_id="318.1.3.4.3",
+        status=States("318.1.1.4.4.2.1.3.{n}", {1: "on", 2: "off", 4: "unknown"}),
+        commands=Commands("318.1.1.4.4.2.1.3.{n}", {**ON_OFF_CYCLE, 5: LATER_ON, 6: LATER_OFF, 7: LATER_CYCLE}),
+        names=("318.1.1.4.4.2.1.4.{n}",),
+        count="318.1.1.4.4.1.0",
+        all_states=("318.1.1.4.2.2.0", "On", "Off"),
+        all_pending=("318.1.1.4.2.3.0", "Yes", "No"),
+    ),
+    Family(
+        row=4,
+        model="apc_masterswitch_plus",
+        vendor="APC MasterSwitch Plus (PowerNet-MIB, sPDUOutletControlMSP)",
+        sys_object_id="318.1.3.4.4",
+        status=States("318.1.1.6.7.1.1.5.{u}.1.{n}", {1: "on", 2: "off"}),
+        commands=Commands(
+            "318.1.1.6.5.1.1.5.{u}.1.{n}", {1: ON, 2: LATER_ON, 3: OFF, 4: LATER_CYCLE, 5: CYCLE, 8: CANCEL}
+        ),
+        pending=Flag("318.1.1.6.7.1.1.6.{u}.1.{n}", yes=1, no=2),
+        names=("318.1.1.6.7.1.1.4.{u}.1.{n}",),
+        index="{u}.1.{n}",
+    ),
+    Family(
+        row=6,
+        model="cyberpower_epdu",
+        vendor="CyberPower PDU15SW, 41001, 81001 (CPS-MIB, ePDUOutlet)",
+        sys_object_id="3808.1.1.3",
+        status=States("3808.1.1.3.3.5.1.1.4.{n}", {1: "on", 2: "off"}),
+        commands=Commands("3808.1.1.3.3.3.1.1.4.{n}", {**APC_DELAYED, 8: NOTHING}),
+        pending=Flag("3808.1.1.3.3.5.1.1.5.{n}", yes=1, no=2),
+        names=("3808.1.1.3.3.5.1.1.2.{n}",),
+        constants={"3808.1.1.3.3.5.1.1.3.{n}": 1, "3808.1.1.3.3.5.1.1.6.{n}": 1},
+    ),
+    Family(
+        row=8,
+        model="eaton_epdu",
+        vendor="Eaton ePDU G2 and G3 (EATON-EPDU-MIB, outletControl)",
+        sys_object_id="534.6.6.7",
+        status=States("534.6.6.7.6.6.1.2.{u0}.{n}", {0: "off", 1: "on", 2: "to_off", 3: "to_on"}),
+        seconds=(
+            Seconds("534.6.6.7.6.6.1.3.{u0}.{n}", OFF),
+            Seconds("534.6.6.7.6.6.1.4.{u0}.{n}", ON),
+            Seconds("534.6.6.7.6.6.1.5.{u0}.{n}", CYCLE),
+        ),
+        names=("534.6.6.7.6.1.1.3.{u0}.{n}",),
+        switchable=Flag("534.6.6.7.6.6.1.9.{u0}.{n}", yes=1, no=2),
+        index="{u0}.{n}",
+        constants={"534.6.6.7.6.1.1.6.{u0}.{n}": "A{n}"},
+    ),
+    Family(
+        row=9,
+        model="eaton_revelation",
+        vendor="Eaton / Powerware Managed ePDU (POWERWARE, 534.6.6.6)",
+        sys_object_id="534.6.6.6",
+        status=States("534.6.6.6.1.2.2.1.3.{n0}", {0: "off", 1: "on", 2: "cycling", -1: "error"}),
+        commands=Commands("534.6.6.6.1.2.2.1.3.{n0}", ONE_ZERO_CYCLE),
+        names=("534.6.6.6.1.2.2.1.2.{n0}",),
+        index="{n0}",
+        count="534.6.6.6.1.2.1.0",
+        constants={"534.6.6.6.1.2.2.1.1.{n0}": "#{n0}"},
+    ),
+    Family(
+        row=10,
+        model="eaton_pulizzi",
+        vendor="Eaton Switched ePDU, Pulizzi IPC and IPV (PULIZZI, 20677.2)",
+        sys_object_id="20677.1",
+        status=States("20677.2.6.3.{n}.0", {1: "on", 2: "off", 0: "absent"}),
+        commands=Commands("20677.2.6.2.{n1}.0", {**ON_OFF_CYCLE, 4: NOTHING}, rest=4),
+        names=("20677.2.6.1.{n}.1.0",),
+        all_outlets=Commands("20677.2.6.2.1.0", {**ON_OFF_CYCLE, 4: NOTHING}, rest=4),
+    ),
+    Family(
+        row=12,
+        model="raritan_px",
+        vendor="Raritan Dominion PX, first generation (PDU-MIB)",
+        sys_object_id="13742.4",
+        status=States("13742.4.1.2.2.1.3.{n}", {0: "off", 1: "on", 2: "cycling", -1: "error"}),
+        commands=Commands("13742.4.1.2.2.1.3.{n}", ONE_ZERO_CYCLE),
+        names=("13742.4.1.2.2.1.2.{n}",),
+        count="13742.4.1.2.1.0",
+    ),
+    Family(
+        row=13,
+        model="raritan_px2",
+        vendor="Raritan PX2, PX3, PX4, PXC, Server Technology PRO4X (PDU2-MIB)",
+        sys_object_id="13742.6",
+        status=States("13742.6.4.1.2.1.3.{u}.{n}", {7: "on", 8: "off", -1: "unavailable"}),
+        commands=Commands("13742.6.4.1.2.1.2.{u}.{n}", ONE_ZERO_CYCLE),
+        names=("13742.6.3.5.3.1.3.{u}.{n}",),
+        switchable=Flag("13742.6.3.5.3.1.28.{u}.{n}", yes=1, no=2),
+        index="{u}.{n}",
+        count="13742.6.3.2.2.1.4.{u}",
+        constants={"13742.6.3.5.3.1.2.{u}.{n}": "{n}"},
+    ),
+    Family(
+        row=14,
+        model="sentry3",
+        vendor="Server Technology Switched CDU (Sentry3-MIB)",
+        sys_object_id="1718.3",
+        status=States(
+            "1718.3.2.3.1.5.{u}.1.{n}",
+            {
+                0: "off",
+                1: "on",
+                2: "to_off",  # off-wait
+                3: "to_on",  # on-wait
+                4: "off_error",
+                5: "on_error",
+                6: "no_comm",
+                7: "reading",
+                8: "off_fuse",
+                9: "on_fuse",
+            },
+        ),
+        commands=Commands("1718.3.2.3.1.11.{u}.1.{n}", {0: NOTHING, **ON_OFF_CYCLE}, rest=0),
+        names=("1718.3.2.3.1.3.{u}.1.{n}",),
+        control_state=States(
+            "1718.3.2.3.1.10.{u}.1.{n}",
+            {
+                0: "idle_off",
+                1: "idle_on",
+                2: "wake_off",
+                3: "wake_on",
+                4: "off",
+                5: "on",
+                6: "locked_off",
+                7: "locked_on",
+                8: "reboot",
+                9: "shutdown",
+                10: "to_on",
+                11: "to_off",
+            },
+        ),
+        index="{u}.1.{n}",
+        constants={
+            "1718.3.2.3.1.2.{u}.1.{n}": "AA{n}",
+            "1718.3.2.3.1.4.{u}.1.{n}": b"\xe0\x00",  # onSense, loadSense, powerControl
+        },
+    ),
+    Family(
+        row=15,
+        model="sentry4",
+        vendor="Server Technology PRO1, PRO2 (Sentry4-MIB)",
+        sys_object_id="1718.4",
+        status=States("1718.4.1.8.3.1.1.{u}.1.{n}", {0: "unknown", 1: "on", 2: "off"}),
+        commands=Commands("1718.4.1.8.5.1.2.{u}.1.{n}", {0: NOTHING, **ON_OFF_CYCLE}, rest=0),
+        names=("1718.4.1.8.2.1.3.{u}.1.{n}",),
+        control_state=States(
+            "1718.4.1.8.5.1.1.{u}.1.{n}",
+            {
+                0: "not_set",
+                1: "fixed_on",
+                8: "to_on",
+                9: "to_off",
+                10: "off",
+                11: "on",
+                12: "reboot",
+                13: "shutdown",
+                14: "locked_off",
+                15: "locked_on",
+            },
+        ),
+        index="{u}.1.{n}",
+        constants={"1718.4.1.8.2.1.2.{u}.1.{n}": "AA{n}", "1718.4.1.8.3.1.2.{u}.1.{n}": 0},
+        queue={4: ON, 5: OFF, 6: CYCLE},
+        commit="1718.4.1.8.6.1.0",
+    ),
+    Family(
+        row=16,
+        model="vertiv_v5",
+        vendor="Vertiv / Geist rPDU with IMD (VERTIV-V5-MIB, outletSwitching)",
+        sys_object_id="21239.5.2",
+        status=States(
+            "21239.5.2.3.5.1.4.{n}",
+            {1: "on", 2: "off", 3: "to_off", 4: "to_on", 5: "cycling", 6: "cycling_off", 7: "unavailable"},
+        ),
+        commands=Commands(
+            "21239.5.2.3.5.1.6.{n}",
+            {1: CANCEL, 2: ON, 3: LATER_ON, 4: OFF, 5: LATER_OFF, 6: CYCLE, 7: LATER_CYCLE, 8: NOTHING},
+            rest=8,
+        ),
+        names=("21239.5.2.3.5.1.2.{n}", "21239.5.2.3.5.1.3.{n}"),
+        constants={"21239.5.2.3.5.1.5.{n}": 0, "21239.5.2.3.5.1.7.{n}": 0},  # relay failure, time left
+    ),
+    Family(
+        row=18,
+        model="liebert_mph",
+        vendor="Emerson / Liebert MPH and MPX (LIEBERT-GP-PDU-MIB)",
+        sys_object_id="476.1.42",
+        status=States("476.1.42.3.8.50.20.1.95.{u}.1.{n}", {0: "unknown", 1: "off", 2: "on", 3: "to_on"}),
+        commands=Commands("476.1.42.3.8.50.20.1.100.{u}.1.{n}", ONE_ZERO_CYCLE),
+        names=("476.1.42.3.8.50.20.1.10.{u}.1.{n}",),
+        switchable=Flag("476.1.42.3.8.50.20.1.105.{u}.1.{n}", yes=1, no=2),  # unlocked, locked
+        index="{u}.1.{n}",
+    ),
+    Family(
+        row=20,
+        model="tripplite_lx",
+        vendor="Tripp Lite PADM and LX platform (TRIPPLITE-PRODUCTS)",
+        sys_object_id="850.1.1.1",
+        status=States("850.1.1.3.2.3.3.1.1.4.{u}.{n}", {0: "unknown", 1: "off", 2: "on"}),
+        commands=Commands("850.1.1.3.2.3.3.1.1.6.{u}.{n}", {0: NOTHING, 2: ON, 1: OFF, 3: CYCLE}, rest=0),
+        names=("850.1.1.3.2.3.3.1.1.2.{u}.{n}",),
+        switchable=Flag("850.1.1.3.2.3.3.1.1.5.{u}.{n}", yes=1, no=2),
+        index="{u}.{n}",
+    ),
+    Family(
+        row=29,
+        model="baytech",
+        vendor="BayTech RPC, MMP, DS (BAYTECH-MIB)",
+        sys_object_id="4779",
+        status=States("4779.1.3.5.3.1.3.{u}.{n}", {0: "off", 1: "on", 3: "locked_on", 4: "locked_off", 6: "unknown"}),
+        commands=Commands("4779.1.3.5.3.1.3.{u}.{n}", {**ONE_ZERO_CYCLE, 5: NOTHING}),
+        names=("4779.1.3.5.3.1.4.{u}.{n}",),
+        index="{u}.{n}",
+    ),
+    Family(
+        row=30,
+        model="aten_pe",
+        vendor="ATEN PE (ATEN-PE-CFG)",
+        sys_object_id="21317",
+        status=States(
+            "21317.1.3.2.2.2.2.{aten}.0",
+            {
+                1: "off",
+                2: "on",
+                3: "pending",
+                4: "reboot",
+                5: "fault",
+                6: "no_auth",
+                7: "not_supported",
+                8: "pop",
+            },
+        ),
+        commands=Commands("21317.1.3.2.2.2.2.{aten}.0", {2: ON, 1: OFF, 4: CYCLE}),
+    ),
+    Family(
+        row=33,
+        model="ibm_ipdu",
+        vendor="IBM DPI C13 and C19 with firmware sIBM (IBM-PDU-MIB, old)",
+        sys_object_id="2.6.223",
+        status=States("2.6.223.8.2.2.1.11.{n}", {0: "off", 1: "on"}),
+        commands=Commands("2.6.223.8.2.2.1.11.{n}", ONE_ZERO_CYCLE),
+        names=("2.6.223.8.2.2.1.2.{n}",),
+        count="2.6.223.8.2.1.0",
+        constants={"2.6.223.7.3.0": "OPDP_sIBM_v01.2_1"},
+    ),
+    Family(
+        row=34,
+        model="lenovo_ipdu",
+        vendor="IBM / Lenovo DPI with firmware sLEN (IBM-PDU-MIB of 2012 and later)",
+        sys_object_id="2.6.223",
+        status=States(
+            "2.6.223.8.2.2.1.13.{n}",
+            {-1: "error", 0: "off", 1: "on", 2: "cycling", 3: "delayed_10", 4: "delayed_30", 5: "delayed_60"},
+        ),
+        commands=Commands("2.6.223.8.2.2.1.13.{n}", ONE_ZERO_CYCLE),
+        names=("2.6.223.8.2.2.1.2.{n}",),
+        count="2.6.223.8.2.1.0",
+        constants={"2.6.223.7.3.0": "OPDP_sLEN_v01.4_1", "2.6.223.8.2.2.1.11.{n}": 6000},  # a current warning threshold
+    ),
+    Family(
+        row=35,
+        model="digipower",
+        vendor="DigiPower, Lindy 32657, Logilink, Intellinet (DGPRPM-MIB)",
+        sys_object_id="17420",
+        status=States("17420.1.2.9.{u}.13.0", {1: "on", 0: "off", -1: "absent", -2: "power_lost"}),
+        names=("17420.1.2.9.{u}.14.{n}.0",),
+        constants={"17420.1.2.5.0": "1"},
+        one_string="17420.1.2.9.{u}.13.0",
+    ),
+)
+
+FAMILIES: Mapping[str, Family] = {family.model: family for family in _FAMILIES}
+
+
+def fill(template: str, outlet: int, unit: int = 1) -> str:
+    """An identifier or an index of one outlet."""
+    aten = outlet + (1 if outlet < 9 else 2)
+    return template.format(n=outlet, n0=outlet - 1, n1=outlet + 1, u=unit, u0=unit - 1, aten=aten)
+
+
+def oid(template: str, outlet: int = 1) -> tuple[int, ...]:
+    """The whole object identifier."""
+    return ENTERPRISES + tuple(int(number) for number in fill(template, outlet).split("."))
