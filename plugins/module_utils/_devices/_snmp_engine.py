@@ -1,0 +1,574 @@
+# Copyright (c) 2026, the hostpm.fencing authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module_utils is PRIVATE and should only be used by this collection. Breaking changes can occur any time.
+
+"""SNMP behind four calls: get, walk, set, close. All of pysnmp is in here, and nothing of PDUs.
+
+All sessions of a process share one event loop in one thread, and the SNMP engines in it: a new engine costs more than
+30 GETs. The thread starts with the first request and ends with the last ``close``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import os
+import socket
+import threading
+import warnings
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, TypeVar
+
+from ansible_collections.hostpm.fencing.plugins.module_utils._contract import (
+    AuthenticationFailed,
+    BadReply,
+    Busy,
+    Deadline,
+    DeviceError,
+    NotFound,
+    Refused,
+    TimedOut,
+    Unreachable,
+)
+
+try:
+    with warnings.catch_warnings():
+        # pysnmp 7.1 imports names that pysmi has renamed, if pysmi is there.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        from pyasn1.error import PyAsn1Error
+        from pysnmp.entity.engine import SnmpEngine
+        from pysnmp.error import PySnmpError
+        from pysnmp.hlapi.v3arch import asyncio as hlapi
+        from pysnmp.proto import rfc1902, rfc1905
+except ImportError:
+    HAS_PYSNMP = False
+else:
+    HAS_PYSNMP = True
+
+try:
+    import cryptography  # noqa: F401  pysnmp encrypts with it
+except ImportError:
+    HAS_CRYPTOGRAPHY = False
+else:
+    HAS_CRYPTOGRAPHY = True
+
+Oid = tuple[int, ...]
+
+
+class Missing(Enum):
+    """The device has no such object."""
+
+    MISSING = "missing"
+
+
+MISSING = Missing.MISSING
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A value that is neither a number (INTEGER), a text (OCTET STRING) nor an OID."""
+
+    kind: str
+
+
+Value = int | bytes | Oid | Missing | Unreadable
+
+
+@dataclass(frozen=True)
+class Community:
+    """Credentials of SNMP version 1 or 2c."""
+
+    version: str
+    name: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class User:
+    """Credentials of SNMP version 3. A protocol of None is no authentication, or no encryption."""
+
+    name: str
+    auth_protocol: str | None = None
+    auth_password: str | None = field(default=None, repr=False)
+    priv_protocol: str | None = None
+    priv_password: str | None = field(default=None, repr=False)
+
+
+Credentials = Community | User
+
+# Names of the hlapi's constants. AES-192 and -256 are those of draft-blumenthal-aes-usm-04, as in net-snmp; the forms
+# with a c stretch the key as Cisco's devices do.
+AUTH_PROTOCOLS = {
+    "md5": "USM_AUTH_HMAC96_MD5",
+    "sha": "USM_AUTH_HMAC96_SHA",
+    "sha224": "USM_AUTH_HMAC128_SHA224",
+    "sha256": "USM_AUTH_HMAC192_SHA256",
+    "sha384": "USM_AUTH_HMAC256_SHA384",
+    "sha512": "USM_AUTH_HMAC384_SHA512",
+}
+PRIV_PROTOCOLS = {
+    "des": "USM_PRIV_CBC56_DES",
+    "aes128": "USM_PRIV_CFB128_AES",
+    "aes192": "USM_PRIV_CFB192_AES_BLUMENTHAL",
+    "aes256": "USM_PRIV_CFB256_AES_BLUMENTHAL",
+    "aes192c": "USM_PRIV_CFB192_AES",
+    "aes256c": "USM_PRIV_CFB256_AES",
+}
+
+# A read that is not answered is sent again beside the first one, so that a device slower than this is heard as well.
+RESEND_S = 1.0
+# How soon a deadline that was moved is noticed.
+LOOK_S = 0.1
+# How much later than its deadline a call may come back.
+GRACE_S = 0.3
+# pysnmp's own timer must never end a request: the deadline does.
+ENGINE_TIMEOUT_S = 600
+# Rows in one answer of a walk. 20 outlet names fit a packet of 1500 bytes.
+ROWS = 20
+
+# RFC 3416, error-status.
+TOO_BIG, NO_SUCH_NAME, READ_ONLY, GEN_ERR, NO_ACCESS = 1, 2, 4, 5, 6
+RESOURCE_UNAVAILABLE, AUTHORIZATION_ERROR, NOT_WRITABLE = 13, 16, 17
+STATUS_NAMES = {
+    1: "tooBig",
+    2: "noSuchName",
+    3: "badValue",
+    4: "readOnly",
+    5: "genErr",
+    6: "noAccess",
+    7: "wrongType",
+    8: "wrongLength",
+    9: "wrongEncoding",
+    10: "wrongValue",
+    11: "noCreation",
+    12: "inconsistentValue",
+    13: "resourceUnavailable",
+    14: "commitFailed",
+    15: "undoFailed",
+    16: "authorizationError",
+    17: "notWritable",
+    18: "inconsistentName",
+}
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class _Reply:
+    """One response: the error-status (0 is success) and the rows."""
+
+    status: int
+    rows: tuple[tuple[Oid, Value], ...]
+
+
+class _StaleEngine(Exception):
+    """The device has another engine id than the one that this process learned: nothing was carried out."""
+
+
+class Session:
+    """A conversation with one SNMP agent. Opens nothing before its first request.
+
+    ``address`` is what socket.connect takes for the family. Every call returns or raises a DeviceError within half a
+    second of its deadline.
+    """
+
+    def __init__(
+        self,
+        family: socket.AddressFamily,
+        address: tuple[Any, ...],
+        reading: Credentials,
+        writing: Credentials,
+        context: str = "",
+    ) -> None:
+        self._family = family
+        self._address = address
+        self._reading = reading
+        self._writing = writing
+        self._context = context
+
+    def get(self, oids: Sequence[Oid], deadline: Deadline) -> list[Value]:
+        """The values of these objects, in one request if the agent can answer so."""
+        reply = self._read("get_cmd", oids, deadline)
+        if reply.status == 0:
+            if tuple(oid for oid, value in reply.rows) != tuple(oids):
+                raise BadReply("the answer is about other objects than the question", "is the firmware up to date?")
+            return [value for oid, value in reply.rows]
+        if reply.status == TOO_BIG and len(oids) == 1:
+            raise BadReply("the device says that one value is too big to send", "is the firmware up to date?")
+        if reply.status in (TOO_BIG, NO_SUCH_NAME, GEN_ERR):
+            # One object that is missing makes version 1 refuse all of them, and some agents say genErr for it.
+            if len(oids) > 1:
+                return [self.get([oid], deadline)[0] for oid in oids]
+            return [MISSING if reply.status == NO_SUCH_NAME else Unreadable("genErr")]
+        raise _read_refused(reply.status)
+
+    def walk(self, root: Oid, limit: int, deadline: Deadline) -> list[tuple[Oid, Value]]:
+        """All objects below ``root``; more than ``limit`` of them is a BadReply."""
+        found: list[tuple[Oid, Value]] = []
+        last = root
+        bulk = not (isinstance(self._reading, Community) and self._reading.version == "1")
+        while True:
+            reply = self._read("bulk_cmd" if bulk else "next_cmd", [last], deadline)
+            if bulk and reply.status in (TOO_BIG, GEN_ERR):
+                bulk = False
+                continue
+            if reply.status == NO_SUCH_NAME:
+                return found
+            if reply.status:
+                raise _read_refused(reply.status)
+            for oid, value in reply.rows:
+                if value is MISSING or oid[: len(root)] != root:
+                    return found
+                if oid <= last:
+                    raise BadReply("the device lists its objects in a circle", "is the firmware up to date?")
+                found.append((oid, value))
+                last = oid
+                if len(found) > limit:
+                    raise BadReply(f"the device lists more than {limit} objects", "give the outlet by number or index")
+            if not reply.rows:
+                return found
+
+    def set(self, oid: Oid, value: int | bytes, deadline: Deadline) -> None:
+        """Write one object. The request leaves once: it is never sent again."""
+        made = rfc1902.Integer32(value) if isinstance(value, int) else rfc1902.OctetString(value)
+        pair = hlapi.ObjectType(hlapi.ObjectIdentity(oid), made)
+        reply = _process.run(self, lambda: self._once(self._writing, "set_cmd", [pair], deadline), deadline)
+        if reply.status:
+            raise _write_refused(reply.status)
+        if any(written is MISSING for _oid, written in reply.rows):
+            raise _write_refused(NO_SUCH_NAME)
+
+    def close(self) -> None:
+        """Let go of the shared engine; the last one ends its thread."""
+        _process.leave(self)
+
+    def _read(self, command: str, oids: Sequence[Oid], deadline: Deadline) -> _Reply:
+        pairs = [hlapi.ObjectType(hlapi.ObjectIdentity(oid)) for oid in oids]
+        reply: _Reply = _process.run(self, lambda: self._resent(command, pairs, deadline), deadline)
+        return reply
+
+    async def _resent(self, command: str, pairs: list[Any], deadline: Deadline) -> _Reply:
+        return await _first_answer(
+            lambda: self._ask(self._reading, command, pairs), deadline, RESEND_S, self._silence()
+        )
+
+    async def _once(self, credentials: Credentials, command: str, pairs: list[Any], deadline: Deadline) -> _Reply:
+        return await _first_answer(lambda: self._ask(credentials, command, pairs), deadline, None, self._silence())
+
+    async def _ask(self, credentials: Credentials, command: str, pairs: list[Any]) -> _Reply:
+        try:
+            return await self._ask_with(_process.engine(credentials), credentials, command, pairs)
+        except _StaleEngine:
+            pass
+        _process.forget_engine(credentials)
+        try:
+            return await self._ask_with(_process.engine(credentials), credentials, command, pairs)
+        except _StaleEngine:
+            raise BadReply(
+                "the device changes its SNMP engine id with every answer", "restart its management card"
+            ) from None
+
+    async def _ask_with(self, engine: Any, credentials: Credentials, command: str, pairs: list[Any]) -> _Reply:
+        kind = _Udp6Target if self._family is socket.AF_INET6 else _Udp4Target
+        target = await kind.create(self._address, timeout=ENGINE_TIMEOUT_S, retries=0)
+        numbers = (0, ROWS) if command == "bulk_cmd" else ()
+        try:
+            indication, status, _index, rows = await getattr(hlapi, command)(
+                engine,
+                _auth_data(credentials),
+                target,
+                hlapi.ContextData(contextName=self._context.encode()),
+                *numbers,
+                *pairs,
+                lookupMib=False,
+            )
+        except (PySnmpError, PyAsn1Error, OSError) as error:
+            # Its text may hold a community or a key.
+            raise BadReply(
+                f"the SNMP exchange failed ({type(error).__name__})", "do the options fit what the device has?"
+            ) from None
+        if indication:
+            raise _indicated(indication, credentials)
+        return _Reply(int(status), tuple((tuple(oid), _plain(value)) for oid, value in rows))
+
+    def _silence(self) -> TimedOut:
+        if isinstance(self._reading, Community):
+            return TimedOut("no answer", "a wrong community looks like this too; check it, the version and the address")
+        return TimedOut("no answer", "is the device alive, and does it speak SNMP version 3?")
+
+
+def missing_library(encrypted: bool) -> str | None:
+    """The library that is not installed here, if one is."""
+    if not HAS_PYSNMP:
+        return "pysnmp (7.1 or newer)"
+    return "cryptography" if encrypted and not HAS_CRYPTOGRAPHY else None
+
+
+def shutdown() -> None:
+    """End the thread now, whoever still has a session. A session that asks again starts a new one."""
+    _process.stop()
+
+
+async def _first_answer(
+    ask: Callable[[], Awaitable[Answer]], deadline: Deadline, every_s: float | None, silence: TimedOut
+) -> Answer:
+    """Ask, and ask again every so many seconds; the first answer counts, whichever question it belongs to."""
+    loop = asyncio.get_running_loop()
+    asked: set[asyncio.Future[Answer]] = set()
+    next_at = loop.time()
+    try:
+        while not deadline.over:
+            if loop.time() >= next_at:
+                asked.add(asyncio.ensure_future(ask()))
+                next_at = loop.time() + every_s if every_s else float("inf")
+            patience_s = min(LOOK_S, deadline.remaining_s, max(0.0, next_at - loop.time()))
+            done, _waiting = await asyncio.wait(asked, timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
+            if done:
+                return done.pop().result()
+        raise silence
+    finally:
+        for question in asked:
+            question.cancel()
+        await asyncio.gather(*asked, return_exceptions=True)
+
+
+class _Process:
+    """The thread, the event loop and the SNMP engines that all sessions of this process share."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._sessions: set[Session] = set()
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._end: asyncio.Event | None = None
+        self._engines: list[tuple[Any, dict[str, User]]] = []
+
+    def run(self, session: Session, work: Callable[[], Any], deadline: Deadline) -> Any:
+        """Run a coroutine function in the shared thread, for a caller in any other thread."""
+        if deadline.over:
+            raise TimedOut("no time was left to ask", "raise the timeout")
+        future = self._start(work, self._enter(session))
+        try:
+            return future.result(deadline.remaining_s + GRACE_S)
+        except (concurrent.futures.TimeoutError, concurrent.futures.CancelledError):
+            future.cancel()
+            raise TimedOut("no answer", "is the device alive?") from None
+
+    def leave(self, session: Session) -> None:
+        with self._lock:
+            self._sessions.discard(session)
+            if not self._sessions:
+                self._stop()
+
+    def stop(self) -> None:
+        with self._lock:
+            self._sessions.clear()
+            self._stop()
+
+    def engine(self, credentials: Credentials) -> Any:
+        """The engine for these credentials. An engine holds one set of passwords for a user name.
+
+        So two devices whose users have one name and different passwords get two engines; all else shares the first.
+        """
+        for engine, users in self._engines:
+            if not isinstance(credentials, User) or users.setdefault(credentials.name, credentials) == credentials:
+                return engine
+        engine = SnmpEngine()
+        self._engines.append((engine, {credentials.name: credentials} if isinstance(credentials, User) else {}))
+        return engine
+
+    def forget_engine(self, credentials: Credentials) -> None:
+        """Give these credentials a new engine with their next request; requests under way keep the old one."""
+        stale = self.engine(credentials)
+        self._engines = [pair for pair in self._engines if pair[0] is not stale] + [(stale, _Closed())]
+
+    def _enter(self, session: Session) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            self._sessions.add(session)
+            if self._loop is None:
+                ready: concurrent.futures.Future[asyncio.AbstractEventLoop] = concurrent.futures.Future()
+                self._thread = threading.Thread(
+                    target=self._serve, args=(ready,), name="hostpm-fencing-snmp", daemon=True
+                )
+                self._thread.start()
+                try:
+                    self._loop = ready.result()
+                except OSError:
+                    raise Unreachable(
+                        "this machine has no file descriptors left", "raise its limit, or use fewer forks"
+                    ) from None
+            return self._loop
+
+    @staticmethod
+    def _start(work: Callable[[], Any], loop: asyncio.AbstractEventLoop) -> concurrent.futures.Future[Any]:
+        coroutine = work()
+        try:
+            return asyncio.run_coroutine_threadsafe(coroutine, loop)
+        except RuntimeError:
+            coroutine.close()
+            raise TimedOut("the task was interrupted", "run it again") from None
+
+    def _stop(self) -> None:
+        if self._loop is None or self._thread is None or self._end is None:
+            return
+        self._loop.call_soon_threadsafe(self._end.set)
+        self._thread.join()
+        self._loop = self._thread = self._end = None
+
+    def _serve(self, ready: concurrent.futures.Future[asyncio.AbstractEventLoop]) -> None:
+        try:
+            asyncio.run(self._wait_for_end(ready))
+        except OSError as error:
+            if not ready.done():
+                ready.set_exception(error)
+
+    async def _wait_for_end(self, ready: concurrent.futures.Future[asyncio.AbstractEventLoop]) -> None:
+        self._end = asyncio.Event()
+        ready.set_result(asyncio.get_running_loop())
+        await self._end.wait()
+        for engine, _users in self._engines:
+            engine.close_dispatcher()
+        self._engines = []
+        await asyncio.sleep(0)  # sockets are closed in the next round of the loop
+
+
+class _Closed(dict[str, User]):
+    """The users of an engine that takes no more of them."""
+
+    def setdefault(self, name: str, user: Any = None) -> Any:
+        return None
+
+
+_process = _Process()
+# What a child has from its parent is neither used nor destroyed: the parent goes on with the same sockets.
+_inherited: list[_Process] = []
+
+
+def _start_anew() -> None:
+    global _process
+    _inherited.append(_process)
+    _process = _Process()
+
+
+os.register_at_fork(after_in_child=_start_anew)
+
+
+if HAS_PYSNMP:
+
+    class _Udp4Target(hlapi.UdpTransportTarget):  # type: ignore[misc]
+        """A target whose address is one already: pysnmp would look it up in a thread that stays."""
+
+        async def _resolve_address(self, address: Any) -> Any:
+            return address
+
+    class _Udp6Target(hlapi.Udp6TransportTarget):  # type: ignore[misc]
+        """The same for IPv6."""
+
+        async def _resolve_address(self, address: Any) -> Any:
+            return address
+
+
+def _auth_data(credentials: Credentials) -> Any:
+    if isinstance(credentials, Community):
+        return hlapi.CommunityData(credentials.name.encode(), mpModel=0 if credentials.version == "1" else 1)
+    auth = AUTH_PROTOCOLS.get(credentials.auth_protocol or "", "USM_AUTH_NONE")
+    priv = PRIV_PROTOCOLS.get(credentials.priv_protocol or "", "USM_PRIV_NONE")
+    return hlapi.UsmUserData(
+        credentials.name,
+        credentials.auth_password.encode() if credentials.auth_password else None,
+        credentials.priv_password.encode() if credentials.priv_password else None,
+        authProtocol=getattr(hlapi, auth),
+        privProtocol=getattr(hlapi, priv),
+    )
+
+
+def _plain(value: Any) -> Value:
+    """A value as Python has it. The tag decides: a Counter is no INTEGER."""
+    tag = value.tagSet
+    if tag in (rfc1905.NoSuchObject.tagSet, rfc1905.NoSuchInstance.tagSet, rfc1905.EndOfMibView.tagSet):
+        return MISSING
+    if tag == rfc1902.Integer32.tagSet:
+        return int(value)
+    if tag == rfc1902.OctetString.tagSet:
+        return bytes(value)
+    if tag == rfc1902.ObjectIdentifier.tagSet:
+        return tuple(value)
+    return Unreadable(type(value).__name__)
+
+
+def _indicated(indication: Any, credentials: Credentials) -> Exception:
+    """The error for what the engine says instead of a response. Its text is not passed on."""
+    name = type(indication).__name__
+    if name in ("UnknownEngineID", "NotInTimeWindow"):
+        return _StaleEngine()
+    if name == "RequestTimedOut":
+        return TimedOut("no answer", "is the device alive?")
+    told = _NOT_AUTHENTIC.get(name)
+    if told:
+        return AuthenticationFailed(*told)
+    if "1.3.6.1.6.3.12.1.5" in str(indication):  # SNMP-TARGET-MIB snmpUnknownContexts
+        return NotFound("the device does not know this context", "check the option context")
+    return BadReply(f"the SNMP exchange failed ({name})", "do the version and the security protocols match the device?")
+
+
+_NOT_AUTHENTIC = {
+    "UnknownUserName": ("the device does not know this user", "check username, or create it on the device"),
+    "UnknownSecurityName": ("the device does not know this user", "check username, or create it on the device"),
+    "WrongDigest": ("the device does not accept the authentication", "check auth_password and auth_protocol"),
+    "AuthenticationFailure": ("the authentication failed", "check auth_password and auth_protocol"),
+    "AuthenticationError": ("the authentication failed", "check auth_password and auth_protocol"),
+    "DecryptionError": ("the device cannot decrypt the request", "check priv_password and priv_protocol"),
+    "EncryptionError": (
+        "the request could not be encrypted",
+        "check priv_protocol, and that the library cryptography works",
+    ),
+    "UnsupportedSecurityLevel": (
+        "this user has another security level on the device",
+        "give exactly the passwords that the user has there, neither more nor fewer",
+    ),
+    "UnsupportedAuthProtocol": ("the authentication protocol is not supported", "choose another auth_protocol"),
+    "UnsupportedPrivProtocol": ("the encryption protocol is not supported", "choose another priv_protocol"),
+}
+
+
+def _read_refused(status: int) -> DeviceError:
+    name = STATUS_NAMES.get(status, str(status))
+    if status in (NO_ACCESS, AUTHORIZATION_ERROR):
+        return AuthenticationFailed(
+            f"the device refused the read ({name})", "may this community or user read the outlets?"
+        )
+    if status == RESOURCE_UNAVAILABLE:
+        return Busy(f"the device refused the read for now ({name})", "is it overloaded?")
+    return BadReply(f"the device refused the read ({name})", "is it another model?")
+
+
+def _write_refused(status: int) -> DeviceError:
+    name = STATUS_NAMES.get(status, str(status))
+    if status in (NO_ACCESS, AUTHORIZATION_ERROR):
+        return AuthenticationFailed(
+            f"the device refused the command ({name})", "does the write community match, or may the user write?"
+        )
+    if status in (READ_ONLY, NOT_WRITABLE, NO_SUCH_NAME):
+        return Refused(
+            f"the device refused the command ({name})",
+            "does the write community match, and can this model switch outlets?",
+        )
+    if status == RESOURCE_UNAVAILABLE:
+        return Busy(f"the device refused the command for now ({name})", "is it overloaded?")
+    return Refused(
+        f"the device refused the command ({name})",
+        "is the outlet locked or under another control, or the model another one?",
+    )
+
+
+def no_route(family: socket.AddressFamily, address: tuple[Any, ...]) -> Unreachable | None:
+    """What the routing table says before a packet is sent; of a packet that cannot leave the engine tells nothing."""
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect(address)
+    except OSError:
+        return Unreachable("there is no route to the address", "check the address and the network of this machine")
+    return None

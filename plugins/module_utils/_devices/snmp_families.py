@@ -1,0 +1,716 @@
+# Copyright (c) 2026, the hostpm.fencing authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module_utils is PRIVATE and should only be used by this collection. Breaking changes can occur any time.
+
+"""The PDU families that have outlets to switch by SNMP: where their objects are and what the values mean.
+
+Data, and the few words it is written in. This file sends nothing and decides nothing. A family that differs from the
+others in numbers is one more row; a driver never asks which family it has.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ansible_collections.hostpm.fencing.plugins.module_utils._contract import Power
+
+Oid = tuple[int, ...]
+# The numbers that say which outlet it is, in the order of the family's ``parts``; the outlet's own is the last.
+Index = tuple[int, ...]
+
+# iso.org.dod.internet.private.enterprises: every OID in the table is written from here on.
+ENTERPRISES: Oid = (1, 3, 6, 1, 4, 1)
+
+PLACEHOLDER = re.compile(r"\{([a-z]+)([+-]\d+)?\}")
+
+
+@dataclass(frozen=True)
+class Column:
+    """Where one object of an outlet is.
+
+    ``template`` names the parts of the index in braces: ``{outlet}``, or ``{outlet+1}`` where the device counts from
+    another number than people do. ``skips`` are outlet numbers before which the device leaves a number out.
+    With ``element`` the object is one text for all outlets, and the outlet's part of it is between these separators
+    (a blank stands for any white space).
+    """
+
+    template: str
+    skips: tuple[int, ...] = ()
+    element: str = ""
+
+    def oid(self, index: Mapping[str, int]) -> Oid:
+        """The object of one outlet."""
+        return ENTERPRISES + tuple(self._number(step, index) for step in self.template.split("."))
+
+    def root(self) -> Oid:
+        """What the objects of all outlets have in common at the front."""
+        front: list[int] = []
+        for step in self.template.split("."):
+            if not step.isdigit():
+                break
+            front.append(int(step))
+        return ENTERPRISES + tuple(front)
+
+    def index(self, oid: Oid) -> dict[str, int] | None:
+        """Whose object this is; None if it is another object, or one behind a number that was left out."""
+        steps = self.template.split(".")
+        numbers = oid[len(ENTERPRISES) :]
+        if oid[: len(ENTERPRISES)] != ENTERPRISES or len(numbers) != len(steps):
+            return None
+        found: dict[str, int] = {}
+        for step, number in zip(steps, numbers, strict=True):
+            match = PLACEHOLDER.fullmatch(step)
+            if match:
+                found[match[1]] = number - int(match[2] or 0)
+            elif int(step) != number:
+                return None
+        return found if self.oid(found) == oid else None
+
+    def part(self, text: str, index: Mapping[str, int]) -> str | None:
+        """This outlet's part of a text about all outlets."""
+        parts = self.split(text)
+        number = index["outlet"]
+        return parts[number - 1].strip() if 1 <= number <= len(parts) else None
+
+    def split(self, text: str) -> list[str]:
+        return text.split() if self.element == " " else text.split(self.element)
+
+    def _number(self, step: str, index: Mapping[str, int]) -> int:
+        match = PLACEHOLDER.fullmatch(step)
+        if match is None:
+            return int(step)
+        number = index[match[1]]
+        skipped = sum(number >= skip for skip in self.skips) if match[1] == "outlet" else 0
+        return number + int(match[2] or 0) + skipped
+
+
+@dataclass(frozen=True)
+class State:
+    """What a value of the status object means. Whatever is not plainly on or off is UNKNOWN."""
+
+    power: Power
+    text: str
+
+
+ON = State(Power.ON, "on")
+OFF = State(Power.OFF, "off")
+
+
+def unsure(text: str) -> State:
+    return State(Power.UNKNOWN, text)
+
+
+@dataclass(frozen=True)
+class Guard:
+    """A further object that must agree before the status counts.
+
+    ``settled`` are its values that let ``on`` or ``off`` stand; a power that is not in it is not checked. ``texts`` names
+    the others. Where the firmware has no such object ``off`` does not count, unless the agent says that it may.
+    """
+
+    column: Column
+    settled: Mapping[Power, frozenset[int | str]]
+    texts: Mapping[int | str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Permission:
+    """An object that says whether the outlet may be switched. Only the listed values forbid it."""
+
+    column: Column
+    forbids: Mapping[int, str]
+
+
+@dataclass(frozen=True)
+class Write:
+    """What to write, and where. For a text about all outlets: this outlet's new part of it."""
+
+    column: Column
+    value: int | str
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """How a scheduled command is called off.
+
+    ``when`` are the status values that tell of one; empty for families where a guard tells of it.
+    """
+
+    write: Write
+    when: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class Firmware:
+    """What tells two families with one sysObjectID apart: a text that the object must hold."""
+
+    oid: str
+    holds: str
+
+
+@dataclass(frozen=True)
+class Family:
+    """One family of PDUs.
+
+    ``sys_object_ids`` are prefixes below enterprises. ``parts`` name the numbers of an outlet's index; a bare outlet
+    number stands for the outlet behind ``bare``, and without ``bare`` it is not enough. ``name_ends`` begins what is behind a
+    name in its object. ``trust`` is A where the vendor's
+    MIB and a working driver agree, B for one of the two, C where sources conflict.
+    """
+
+    model: str
+    title: str
+    source: str
+    trust: str
+    sys_object_ids: tuple[str, ...]
+    status: Column
+    states: Mapping[int | str, State]
+    off: Write
+    on: Write
+    name: Column | None = None
+    name_ends: str = ""
+    parts: tuple[str, ...] = ("outlet",)
+    bare: Index | None = ()
+    guards: tuple[Guard, ...] = ()
+    permission: Permission | None = None
+    cancels: tuple[Cancel, ...] = ()
+    firmware: Firmware | None = None
+
+    def named(self, index: Index) -> dict[str, int]:
+        """The numbers of an index with the names of their parts, as columns take them."""
+        return dict(zip(self.parts, index, strict=True))
+
+
+def _pending(column: str, none: int, **texts: int) -> tuple[Guard, ...]:
+    """The guard of an object that says whether a command is pending, and by which value none is."""
+    settled = {Power.OFF: frozenset[int | str]({none}), Power.ON: frozenset[int | str]({none})}
+    return (Guard(Column(column), settled, {value: text.replace("_", " ") for text, value in texts.items()}),)
+
+
+def _apc_rpdu() -> Family:
+    control = Column("318.1.1.12.3.3.1.1.4.{outlet}")
+    return Family(
+        model="apc_rpdu",
+        title="APC Rack PDU, first generation (AP78xx, AP79xx)",
+        source="PowerNet-MIB rPDUOutletStatusOutletState, rPDUOutletControlOutletCommand",
+        trust="A",
+        sys_object_ids=("318.1.3.4.5",),
+        status=Column("318.1.1.12.3.5.1.1.4.{outlet}"),
+        states={1: ON, 2: OFF},
+        guards=_pending("318.1.1.12.3.5.1.1.5.{outlet}", none=2, a_command_is_pending=1),
+        off=Write(control, 2),
+        on=Write(control, 1),
+        cancels=(Cancel(Write(control, 7)),),
+        name=Column("318.1.1.12.3.5.1.1.2.{outlet}"),
+    )
+
+
+def _apc_rpdu2() -> Family:
+    control = Column("318.1.1.26.9.2.4.1.5.{outlet}")
+    return Family(
+        model="apc_rpdu2",
+        title="APC Rack PDU, second generation (AP8xxx, AP79xxB, APDU9xxx, APDU10xxx)",
+        # The status counts 1 off, 2 on; the command counts 1 on, 2 off.
+        source="PowerNet-MIB rPDU2OutletSwitchedStatusState, rPDU2OutletSwitchedControlCommand",
+        trust="A",
+        # 8 is masterSwitchrPDUB of the MIB: a recorded walk of an AP7902B with firmware 6.7.2 has it and these tables.
+        sys_object_ids=("318.1.3.4.6", "318.1.3.4.8"),
+        # The index runs over all units of a chain.
+        status=Column("318.1.1.26.9.2.3.1.5.{outlet}"),
+        states={1: OFF, 2: ON},
+        guards=_pending("318.1.1.26.9.2.3.1.6.{outlet}", none=2, a_command_is_pending=1, pending_commands_unknown=3),
+        off=Write(control, 2),
+        on=Write(control, 1),
+        cancels=(Cancel(Write(control, 8)),),
+        name=Column("318.1.1.26.9.2.3.1.3.{outlet}"),
+    )
+
+
+def _apc_masterswitch() -> Family:
+    control = Column("318.1.1.4.4.2.1.3.{outlet}")
+    pending = Column("318.1.1.4.2.3.0", element=" ")
+    none: frozenset[int | str] = frozenset({"No"})
+    return Family(
+        model="apc_masterswitch",
+        title="APC MasterSwitch, and the tables of it that most later APC cards keep",
+        source="PowerNet-MIB sPDUOutletCtl, sPDUMasterPending",
+        trust="A",
+        # masterSwitchV1 and V2 of the MIB. Later cards answer these objects too, but never by detection: each has better ones.
+        sys_object_ids=("318.1.3.4.1", "318.1.3.4.2"),
+        status=control,
+        states={1: ON, 2: OFF, 4: unsure("unknown")},
+        guards=(Guard(pending, {Power.OFF: none, Power.ON: none}, {"Yes": "a command is pending"}),),
+        off=Write(control, 2),
+        on=Write(control, 1),
+        name=Column("318.1.1.4.4.2.1.4.{outlet}"),
+    )
+
+
+def _apc_masterswitch_plus() -> Family:
+    control = Column("318.1.1.6.5.1.1.5.{unit}.1.{outlet}")
+    return Family(
+        model="apc_masterswitch_plus",
+        title="APC MasterSwitch Plus",
+        # Off is 3 here, not 2.
+        source="PowerNet-MIB sPDUOutletStatusMSPOutletState, sPDUOutletControlMSPOutletCommand",
+        trust="A",
+        sys_object_ids=("318.1.3.4.4",),
+        parts=("unit", "outlet"),
+        bare=(1,),
+        status=Column("318.1.1.6.7.1.1.5.{unit}.1.{outlet}"),
+        states={1: ON, 2: OFF},
+        guards=_pending("318.1.1.6.7.1.1.6.{unit}.1.{outlet}", none=2, a_command_is_pending=1),
+        off=Write(control, 3),
+        on=Write(control, 1),
+        cancels=(Cancel(Write(control, 8)),),
+        name=Column("318.1.1.6.7.1.1.4.{unit}.1.{outlet}"),
+    )
+
+
+def _cyberpower_epdu() -> Family:
+    control = Column("3808.1.1.3.3.3.1.1.4.{outlet}")
+    return Family(
+        model="cyberpower_epdu",
+        title="CyberPower ePDU (PDU15SW, PDU41001, PDU81001)",
+        source="CPS-MIB ePDUOutletStatusOutletState, ePDUOutletControlOutletCommand",
+        trust="A",
+        sys_object_ids=("3808.1.1.3",),
+        status=Column("3808.1.1.3.3.5.1.1.4.{outlet}"),
+        states={1: ON, 2: OFF},
+        guards=_pending("3808.1.1.3.3.5.1.1.5.{outlet}", none=2, a_command_is_pending=1),
+        off=Write(control, 2),
+        on=Write(control, 1),
+        cancels=(Cancel(Write(control, 7)),),
+        name=Column("3808.1.1.3.3.5.1.1.2.{outlet}"),
+    )
+
+
+def _eaton_g3() -> Family:
+    # Seconds to wait: 0 is now, -1 calls a waiting command off.
+    turn_off = Column("534.6.6.7.6.6.1.3.{unit}.{outlet}")
+    turn_on = Column("534.6.6.7.6.6.1.4.{unit}.{outlet}")
+    return Family(
+        model="eaton_g3",
+        title="Eaton ePDU G2 and G3 (EMA, EMI, EMS)",
+        source="EATON-EPDU-MIB outletControlStatus, outletControlOffCmd, outletControlOnCmd",
+        trust="A",
+        sys_object_ids=("534.6.6.7",),
+        # Units of a chain count from 0, the primary.
+        parts=("unit", "outlet"),
+        bare=(0,),
+        status=Column("534.6.6.7.6.6.1.2.{unit}.{outlet}"),
+        states={0: OFF, 1: ON, 2: unsure("switching off later"), 3: unsure("switching on later")},
+        off=Write(turn_off, 0),
+        on=Write(turn_on, 0),
+        cancels=(Cancel(Write(turn_off, -1), frozenset({2})), Cancel(Write(turn_on, -1), frozenset({3}))),
+        permission=Permission(Column("534.6.6.7.6.6.1.9.{unit}.{outlet}"), {2: "this outlet cannot be switched"}),
+        name=Column("534.6.6.7.6.1.1.3.{unit}.{outlet}"),
+    )
+
+
+def _eaton_revelation() -> Family:
+    # The PDU counts outlets from 0, people from 1.
+    state = Column("534.6.6.6.1.2.2.1.3.{outlet-1}")
+    return Family(
+        model="eaton_revelation",
+        title="Eaton / Powerware Managed ePDU (Revelation)",
+        source="EATON (POWERWARE) Managed ePDU MIB outletOperationalState",
+        trust="A",
+        sys_object_ids=("534.6.6.6",),
+        status=state,
+        states={0: OFF, 1: ON, 2: unsure("cycling"), -1: unsure("error")},
+        off=Write(state, 0),
+        on=Write(state, 1),
+        name=Column("534.6.6.6.1.2.2.1.2.{outlet-1}"),
+    )
+
+
+def _eaton_pulizzi() -> Family:
+    # Entry 1 of the control objects switches all outlets: outlet N is entry N+1.
+    control = Column("20677.2.6.2.{outlet+1}.0")
+    return Family(
+        model="eaton_pulizzi",
+        title="Eaton Switched ePDU (Pulizzi IPV, IPC)",
+        source="PULIZZI MIB outlet status and outlet control",
+        trust="A",
+        sys_object_ids=("20677.1", "20677.2"),
+        status=Column("20677.2.6.3.{outlet}.0"),
+        states={1: ON, 2: OFF, 0: unsure("absent")},
+        off=Write(control, 2),
+        on=Write(control, 1),
+        name=Column("20677.2.6.1.{outlet}.1.0"),
+    )
+
+
+def _raritan_px() -> Family:
+    state = Column("13742.4.1.2.2.1.3.{outlet}")
+    return Family(
+        model="raritan_px",
+        title="Raritan Dominion PX, first generation",
+        source="PDU-MIB outletOperationalState",
+        trust="A",
+        sys_object_ids=("13742.4",),
+        status=state,
+        states={0: OFF, 1: ON, 2: unsure("cycling"), -1: unsure("error")},
+        off=Write(state, 0),
+        on=Write(state, 1),
+        name=Column("13742.4.1.2.2.1.2.{outlet}"),
+    )
+
+
+def _raritan_px2() -> Family:
+    control = Column("13742.6.4.1.2.1.2.{pdu}.{outlet}")
+    return Family(
+        model="raritan_px2",
+        title="Raritan PX2, PX3, PX4, PXC, Server Technology PRO4X",
+        source="PDU2-MIB outletSwitchingState, switchingOperation",
+        trust="A",
+        sys_object_ids=("13742.6",),
+        # The PDU is 1 unless several are linked.
+        parts=("pdu", "outlet"),
+        bare=(1,),
+        status=Column("13742.6.4.1.2.1.3.{pdu}.{outlet}"),
+        states={7: ON, 8: OFF, -1: unsure("unavailable")},
+        off=Write(control, 0),
+        on=Write(control, 1),
+        permission=Permission(Column("13742.6.3.5.3.1.28.{pdu}.{outlet}"), {2: "this outlet cannot be switched"}),
+        name=Column("13742.6.3.5.3.1.3.{pdu}.{outlet}"),
+    )
+
+
+def _sentry3() -> Family:
+    control = Column("1718.3.2.3.1.11.{tower}.{infeed}.{outlet}")
+    control_state = Guard(
+        Column("1718.3.2.3.1.10.{tower}.{infeed}.{outlet}"),
+        {Power.OFF: frozenset({0, 2, 4}), Power.ON: frozenset({1, 3, 5})},
+        {
+            0: "idle, off",
+            1: "idle, on",
+            2: "waking up off",
+            3: "waking up on",
+            4: "told off",
+            5: "told on",
+            6: "locked off",
+            7: "locked on",
+            8: "restarting",
+            9: "shutting down",
+            10: "on pending",
+            11: "off pending",
+            12: "off for a minimum time",
+            13: "on for a minimum time",
+            14: "off by an event",
+            15: "on by an event",
+            16: "restarting by an event",
+            17: "shutting down by an event",
+        },
+    )
+    return Family(
+        model="sentry3",
+        title="Server Technology Sentry3 (Switched CDU, Smart CDU)",
+        # Without bit onSense of outletCapabilities the status follows from the command and is not sensed.
+        source="Sentry3-MIB outletStatus, outletControlState, outletControlAction",
+        trust="A",
+        sys_object_ids=("1718.3",),
+        # Each infeed counts its outlets from 1: a bare number could be another machine's.
+        parts=("tower", "infeed", "outlet"),
+        bare=None,
+        status=Column("1718.3.2.3.1.5.{tower}.{infeed}.{outlet}"),
+        states={
+            0: OFF,
+            1: ON,
+            2: unsure("waiting to go off"),
+            3: unsure("waiting to go on"),
+            4: unsure("off, but sensed on"),
+            5: unsure("on, but sensed off"),
+            6: unsure("no communication with the outlet"),
+            7: unsure("being read"),
+            8: unsure("off, fuse"),
+            9: unsure("on, fuse"),
+        },
+        guards=(control_state,),
+        off=Write(control, 2),
+        on=Write(control, 1),
+        name=Column("1718.3.2.3.1.3.{tower}.{infeed}.{outlet}"),
+    )
+
+
+def _sentry4() -> Family:
+    control = Column("1718.4.1.8.5.1.2.{unit}.{cord}.{outlet}")
+    control_state = Guard(
+        Column("1718.4.1.8.5.1.1.{unit}.{cord}.{outlet}"),
+        {Power.OFF: frozenset({2, 4, 6, 10}), Power.ON: frozenset({1, 3, 5, 7, 11})},
+        {
+            0: "not set",
+            1: "fixed on",
+            2: "idle, off",
+            3: "idle, on",
+            4: "waking up off",
+            5: "waking up on",
+            6: "off by over-current protection",
+            7: "on by over-current protection",
+            8: "on pending",
+            9: "off pending",
+            10: "told off",
+            11: "told on",
+            12: "restarting",
+            13: "shutting down",
+            14: "locked off",
+            15: "locked on",
+            16: "off by an event",
+            17: "on by an event",
+            18: "restarting by an event",
+            19: "shutting down by an event",
+        },
+    )
+    return Family(
+        model="sentry4",
+        title="Server Technology Sentry4 (PRO1, PRO2)",
+        source="Sentry4-MIB st4OutletState, st4OutletControlState, st4OutletControlAction",
+        trust="A",
+        sys_object_ids=("1718.4",),
+        parts=("unit", "cord", "outlet"),
+        bare=None,
+        status=Column("1718.4.1.8.3.1.1.{unit}.{cord}.{outlet}"),
+        states={0: unsure("unknown"), 1: ON, 2: OFF},
+        guards=(control_state,),
+        off=Write(control, 2),
+        on=Write(control, 1),
+        name=Column("1718.4.1.8.2.1.3.{unit}.{cord}.{outlet}"),
+    )
+
+
+def _geist_v5() -> Family:
+    control = Column("21239.5.2.3.5.1.6.{outlet}")
+    sound: frozenset[int | str] = frozenset({2})  # a TruthValue: 1 is a failed relay
+    return Family(
+        model="geist_v5",
+        title="Vertiv / Geist rPDU with an IMD of version 5",
+        source="VERTIV-V5-MIB pduOutletSwitchState, pduOutletSwitchControl, pduOutletSwitchRelayFailure",
+        trust="A",
+        sys_object_ids=("21239.5",),
+        status=Column("21239.5.2.3.5.1.4.{outlet}"),
+        states={
+            1: ON,
+            2: OFF,
+            3: unsure("switching off later"),
+            4: unsure("switching on later"),
+            5: unsure("restarting, still on"),
+            6: unsure("restarting, now off"),
+            7: unsure("unavailable"),
+        },
+        guards=(
+            Guard(
+                Column("21239.5.2.3.5.1.5.{outlet}"), {Power.OFF: sound, Power.ON: sound}, {1: "its relay has failed"}
+            ),
+        ),
+        off=Write(control, 4),
+        on=Write(control, 2),
+        cancels=(Cancel(Write(control, 1), frozenset({3, 4, 5, 6})),),
+        name=Column("21239.5.2.3.5.1.3.{outlet}"),
+    )
+
+
+def _liebert_mph() -> Family:
+    control = Column("476.1.42.3.8.50.20.1.100.{pdu}.{branch}.{outlet}")
+    # The command object holds the lasting state too: 2 while a power cycle keeps the outlet off for a moment.
+    lasting = Guard(
+        control,
+        {Power.OFF: frozenset({0}), Power.ON: frozenset({1})},
+        {0: "told off", 1: "told on", 2: "cycling"},
+    )
+    return Family(
+        model="liebert_mph",
+        title="Emerson / Liebert MPH, MPX",
+        source="LIEBERT-GP-PDU-MIB lgpPduRcpEntryPwrState, lgpPduRcpEntryControl, lgpPduRcpEntryControlLock",
+        trust="A",
+        sys_object_ids=("476.1.42",),
+        # Each branch counts its receptacles from 1.
+        parts=("pdu", "branch", "outlet"),
+        bare=None,
+        status=Column("476.1.42.3.8.50.20.1.95.{pdu}.{branch}.{outlet}"),
+        states={0: unsure("unknown"), 1: OFF, 2: ON, 3: unsure("off, on pending")},
+        guards=(lasting,),
+        off=Write(control, 0),
+        on=Write(control, 1),
+        permission=Permission(Column("476.1.42.3.8.50.20.1.105.{pdu}.{branch}.{outlet}"), {2: "this outlet is locked"}),
+        name=Column("476.1.42.3.8.50.20.1.10.{pdu}.{branch}.{outlet}"),
+    )
+
+
+def _tripplite_padm() -> Family:
+    control = Column("850.1.1.3.2.3.3.1.1.6.{device}.{outlet}")
+    return Family(
+        model="tripplite_padm",
+        title="Tripp Lite PDUs with a PADM or LX card",
+        source="TRIPPLITE-PRODUCTS tlpPduOutletState, tlpPduOutletCommand",
+        trust="A",
+        sys_object_ids=("850.1.1.1",),
+        parts=("device", "outlet"),
+        bare=(1,),
+        status=Column("850.1.1.3.2.3.3.1.1.4.{device}.{outlet}"),
+        states={0: unsure("unknown"), 1: OFF, 2: ON},
+        off=Write(control, 1),
+        on=Write(control, 2),
+        # A TruthValue.
+        permission=Permission(Column("850.1.1.3.2.3.3.1.1.5.{device}.{outlet}"), {2: "this outlet cannot be switched"}),
+        name=Column("850.1.1.3.2.3.3.1.1.2.{device}.{outlet}"),
+    )
+
+
+def _baytech() -> Family:
+    state = Column("4779.1.3.5.3.1.3.{module}.{outlet}")
+    return Family(
+        model="baytech",
+        title="BayTech RPC, MMP, DS",
+        source="BAYTECH-MIB sBTAModulesRPCOutletState",
+        trust="A",
+        sys_object_ids=("4779",),
+        parts=("module", "outlet"),
+        bare=(1,),
+        status=state,
+        states={
+            0: OFF,
+            1: ON,
+            2: unsure("restarting"),
+            3: unsure("locked on"),
+            4: unsure("locked off"),
+            5: unsure("unlocked"),
+            6: unsure("unknown"),
+        },
+        off=Write(state, 0),
+        on=Write(state, 1),
+        name=Column("4779.1.3.5.3.1.4.{module}.{outlet}"),
+    )
+
+
+def _aten_pe() -> Family:
+    # Outlet 1 is object 2, outlet 8 object 9, outlet 9 object 11: number 10 is none.
+    state = Column("21317.1.3.2.2.2.2.{outlet+1}.0", skips=(9,))
+    return Family(
+        model="aten_pe",
+        title="ATEN PE (also sold by Eaton)",
+        source="ATEN-PE-CFG outlet status and control",
+        trust="A",
+        sys_object_ids=("21317",),
+        status=state,
+        states={
+            1: OFF,
+            2: ON,
+            3: unsure("pending"),
+            4: unsure("restarting"),
+            5: unsure("fault"),
+            6: unsure("no authorisation"),
+            7: unsure("not supported"),
+            8: unsure("power off by proximity"),
+        },
+        off=Write(state, 1),
+        on=Write(state, 2),
+    )
+
+
+def _dpi(model: str, title: str, source: str, column: int, states: Mapping[int | str, State], firmware: str) -> Family:
+    state = Column(f"2.6.223.8.2.2.1.{column}.{{outlet}}")
+    return Family(
+        model=model,
+        title=title,
+        source=source,
+        trust="A",
+        sys_object_ids=("2.6.223",),
+        firmware=Firmware("2.6.223.7.3.0", firmware),
+        status=state,
+        states=states,
+        off=Write(state, 0),
+        on=Write(state, 1),
+        name=Column("2.6.223.8.2.2.1.2.{outlet}"),
+    )
+
+
+def _ibm_dpi() -> Family:
+    # Some units with this firmware read 7: not listed, so unknown.
+    return _dpi(
+        "ibm_dpi",
+        "IBM DPI C13/C19 Switched PDU, firmware sIBM",
+        "IBM-PDU-MIB before 2012-05",
+        11,
+        {0: OFF, 1: ON},
+        "sIBM",
+    )
+
+
+def _lenovo_dpi() -> Family:
+    # Column 11, the state of the older MIB, is the threshold of a current warning here: 6000 is no power state.
+    states: dict[int | str, State] = {
+        -1: unsure("error"),
+        0: OFF,
+        1: ON,
+        2: unsure("cycling"),
+        3: unsure("switching in 10 s"),
+        4: unsure("switching in 30 s"),
+        5: unsure("switching in 60 s"),
+    }
+    return _dpi(
+        "lenovo_dpi", "IBM and Lenovo DPI PDU, firmware sLEN", "IBM-PDU-MIB of 2012-05 and later", 13, states, "sLEN"
+    )
+
+
+def _digipower() -> Family:
+    # One text about all outlets of a unit, read and written as a whole.
+    state = Column("17420.1.2.9.{unit}.13.0", element=",")
+    return Family(
+        model="digipower",
+        title="DigiPower, Lindy 32657, LogiLink, Intellinet",
+        source="DGPRPM-MIB outlet status",
+        trust="A",
+        sys_object_ids=("17420",),
+        parts=("unit", "outlet"),
+        bare=(1,),
+        status=state,
+        states={"0": OFF, "1": ON, "-1": unsure("absent"), "-2": unsure("power lost")},
+        off=Write(state, "0"),
+        on=Write(state, "1"),
+        name=Column("17420.1.2.9.{unit}.14.{outlet}.0"),
+        name_ends=",",
+    )
+
+
+FAMILIES: Mapping[str, Family] = {
+    family.model: family
+    for family in (
+        _apc_rpdu(),
+        _apc_rpdu2(),
+        _apc_masterswitch(),
+        _apc_masterswitch_plus(),
+        _cyberpower_epdu(),
+        _eaton_g3(),
+        _eaton_revelation(),
+        _eaton_pulizzi(),
+        _raritan_px(),
+        _raritan_px2(),
+        _sentry3(),
+        _sentry4(),
+        _geist_v5(),
+        _liebert_mph(),
+        _tripplite_padm(),
+        _baytech(),
+        _aten_pe(),
+        _ibm_dpi(),
+        _lenovo_dpi(),
+        _digipower(),
+    )
+}
+
+
+def matching(sys_object_id: Oid) -> Sequence[Family]:
+    """The families with the longest prefix of this sysObjectID: none, one, or some that firmware tells apart."""
+    lengths: dict[str, int] = {}
+    for family in FAMILIES.values():
+        for text in family.sys_object_ids:
+            prefix = ENTERPRISES + tuple(int(number) for number in text.split("."))
+            if sys_object_id[: len(prefix)] == prefix:
+                lengths[family.model] = max(lengths.get(family.model, 0), len(prefix))
+    longest = max(lengths.values(), default=0)
+    return [FAMILIES[model] for model, length in lengths.items() if length == longest]
