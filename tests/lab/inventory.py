@@ -90,7 +90,7 @@ def _vault(_loader: yaml.SafeLoader, _node: yaml.Node) -> Any:
 
 
 _Loader.add_constructor("!vault", _vault)
-_Loader.add_constructor("!unsafe", lambda loader, node: loader.construct_scalar(node))
+_Loader.add_constructor("!unsafe", lambda _loader, node: str(node.value))
 
 
 def load(source: Path | str | Mapping[str, Any]) -> list[InventoryHost]:

@@ -30,11 +30,12 @@ if not __package__:  # run as a program: make the folder above importable, and l
 
 from lab import control, inventory
 from lab.faults import DEVICE, FAULTS, Fault, FaultBoard
+from lab.http_server import CertificateAuthority
 from lab.inventory import Agent, BadInventory, InventoryHost, make_inventory
 from lab.ipmi_server import IpmiServer
 from lab.model import Happening, Physics, World, longest
 from lab.pdu_facts import FAMILIES, Family, fill
-from lab.redfish_server import CertificateAuthority, RedfishServer
+from lab.redfish_server import Habits, RedfishServer, SystemName
 from lab.snmp_message import User, algorithm_name
 from lab.snmp_server import Access, PduTree, SnmpServer
 from lab.switch_point import Action, ChassisPoint, Command, OutletPoint, SwitchPoint
@@ -294,27 +295,36 @@ class Rack:
     def _add_redfish(self, key: str, agents: Sequence[Agent]) -> None:
         """One service; with agents of several hosts, one with several systems, one for each host."""
         settings = self._device_vars(key)
-        hosts = list(dict.fromkeys(agent.host for agent in agents))
-        points: dict[str, SwitchPoint] = {}
-        for number, host in enumerate(hosts, 1):
-            agent = next(each for each in agents if each.host == host)
-            system = str(agent.option("system", default=number))
-            owner = self._owner(key, settings, host) if len(hosts) == 1 else host
-            points[system] = ChassisPoint(self.world, self.board, key, system, self._record, owner)
-        for number in range(int(settings.get("spare_systems", 0))):
-            name = f"{key} spare {number + 1}"
-            self.world.add_host(name, [], self._physics(None))
-            points[f"spare{number + 1}"] = ChassisPoint(
-                self.world, self.board, key, f"spare{number + 1}", self._record, name
-            )
-        users: dict[str, str] = {}
+        by_host: dict[str, Agent] = {}
         for agent in agents:
-            index = hosts.index(agent.host)
-            self._targets[f"{agent.host}.{agent.name}"] = f"{key}/{list(points)[index]}"
-            users[str(agent.option("username", default=""))] = str(agent.option("password", default=""))
-        plain = agents[0].option("protocol", default="https") == "http"
-        authority = None if plain else self.authority
-        server = RedfishServer(agents[0].address, agents[0].port, self.board, points, users, authority, settings)
+            by_host.setdefault(agent.host, agent)
+        points: dict[str, SwitchPoint] = {}
+        names: dict[str, SystemName] = {}
+        for number, (host, agent) in enumerate(by_host.items(), 1):
+            name = SystemName.of_host(host, agent.option("system"), number)
+            owner = self._owner(key, settings, host) if len(by_host) == 1 else host
+            names[name.id] = name
+            points[name.id] = ChassisPoint(self.world, self.board, key, name.id, self._record, owner)
+            for other in agents:
+                if other.host == host:
+                    self._targets[f"{host}.{other.name}"] = f"{key}/{name.id}"
+        for number in range(1, int(settings.get("spare_systems", 0)) + 1):
+            spare = SystemName.of_host(f"spare{number} of {key}", f"spare{number}", number)
+            self.world.add_host(f"spare{number} of {key}", [], self._physics(None))
+            names[spare.id] = spare
+            points[spare.id] = ChassisPoint(
+                self.world, self.board, key, spare.id, self._record, f"spare{number} of {key}"
+            )
+        users = {
+            str(agent.option("username", default="")): str(agent.option("password", default="")) for agent in agents
+        }
+        first = agents[0]
+        tls = None
+        if first.option("protocol", default="https") != "http":
+            tls = self.authority.context(first.address, str(settings.get("certificate", "")))
+        server = RedfishServer(
+            first.address, first.port, self.board, points, names, users, tls, Habits.from_settings(settings)
+        )
         self._add_device(key, "redfish", "Redfish service", points, server, agents)
 
     @property

@@ -66,6 +66,8 @@ class Refused(Exception):
 class SwitchPoint(ABC):
     """An outlet of a PDU, or the chassis behind a BMC."""
 
+    unlisted: Any = 99  # what no table has
+
     def __init__(
         self, world: World, board: FaultBoard, device: str, outlet: str, record: Callable[[Command], None]
     ) -> None:
@@ -94,7 +96,7 @@ class SwitchPoint(ABC):
             status = Status(True)
         unlisted = self._board.acting("unlisted", self.target)
         if unlisted is not None:
-            return Status(status.on, status.moving_to, 99 if unlisted.value is None else unlisted.value)
+            return Status(status.on, status.moving_to, self.unlisted if unlisted.value is None else unlisted.value)
         return status
 
     def command(self, action: Action, source: str) -> None:
@@ -186,6 +188,8 @@ class OutletPoint(SwitchPoint):
 
 class ChassisPoint(SwitchPoint):
     """The chassis of a host as its BMC shows it."""
+
+    unlisted = "Sleeping"
 
     def __init__(
         self, world: World, board: FaultBoard, device: str, outlet: str, record: Callable[[Command], None], host: str
