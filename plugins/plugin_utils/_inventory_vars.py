@@ -202,7 +202,8 @@ class _Reader:
                 self._findings.add("fence_levels", what)
                 continue
             levels.append([_agent_name(member) for member in members])
-        self._check_membership(levels, agents)
+        if len(levels) == len(raw):
+            self._check_membership(levels, agents)
         return levels
 
     def _check_membership(self, levels: list[list[str]], agents: Sequence[str]) -> None:
