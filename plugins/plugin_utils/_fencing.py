@@ -95,7 +95,9 @@ class Fencing:
         await self._every(self._host.agents, Operation.READ)
         verdict = self._verdict(state, True, self._combined().power, "")
         verdict.changed = self._would_change(state)
-        verdict.warnings += [f"{fate.agent.name} ({fate.agent.where}): {fate.msg}" for fate in self._failures()]
+        verdict.warnings += [
+            f"{self._host.name}: {fate.agent.name} ({fate.agent.where}): {fate.msg}" for fate in self._failures()
+        ]
         return verdict
 
     async def _read(self) -> tuple[bool, Power, str]:
@@ -117,11 +119,7 @@ class Fencing:
     async def _off(self) -> tuple[bool, Power, str]:
         if await self._prove_off():
             return True, Power.OFF if self._fenced else self._combined().power, ""
-        await self._settle()
-        # A proof that failed leaves no "off" behind, whatever the agents read one by one.
-        power = self._combined().power
-        power = Power.UNKNOWN if power is Power.OFF else power
-        return False, power, self._not_off_message()
+        return await self._off_failed()
 
     async def _on(self) -> tuple[bool, Power, str]:
         await self._settle()
@@ -136,7 +134,7 @@ class Fencing:
 
     async def _restarted(self) -> tuple[bool, Power, str]:
         if not await self._prove_off():
-            return await self._off_failed_before_on()
+            return await self._off_failed()
         level = self._proven_by
         cut = level is not None and any(self._fates[agent.name].cut for agent in level.agents)
         if level is not None and cut:
@@ -147,10 +145,11 @@ class Fencing:
                 await self._sleep(left_s)
         return await self._on()
 
-    async def _off_failed_before_on(self) -> tuple[bool, Power, str]:
+    async def _off_failed(self) -> tuple[bool, Power, str]:
         await self._settle()
+        # A proof that failed leaves no "off" behind, whatever the agents read one by one.
         power = self._combined().power
-        return False, Power.UNKNOWN if power is Power.OFF else power, self._not_off_message() + " Nothing was switched on."
+        return False, Power.UNKNOWN if power is Power.OFF else power, self._not_off_message()
 
     # -- off ---------------------------------------------------------------------------------------------------------
 
@@ -258,10 +257,12 @@ class Fencing:
         said_on_after_s: float | None = None
         silent_s = 0.0
         outcome: Outcome | None = None
-        while self._clock.now() < until and not (outcome and _is_off(outcome)):
+        while not (outcome and _is_off(outcome)):
             if outcome is not None:
                 await self._sleep(min(LOOK_AGAIN_S, until - self._clock.now()))
             asked_at = self._clock.now()
+            if asked_at >= until:
+                break
             outcome = await self._look(agent, Operation.READ, limit_s=until - asked_at)
             took_s = self._clock.now() - asked_at
             if outcome.power is Power.ON:
@@ -371,8 +372,7 @@ class Fencing:
             if operation is not Operation.READ:
                 self._tell(agent, f"{operation} is sent")
             outcome = await self._run(agent, operation, budget_s)
-        told = f"reads {outcome.power}" if outcome.ok or outcome.power is not Power.UNKNOWN else f"{outcome.reason}: {outcome.msg}"
-        self._tell(agent, told, outcome.power)
+        self._tell(agent, _told(operation, outcome), outcome.power)
         return outcome
 
     async def _every(self, agents: Sequence[Agent], operation: Operation, leave_early: bool = False) -> dict[str, Outcome]:
@@ -442,10 +442,12 @@ class Fencing:
         return True
 
     def _list(self, agents: Iterable[Agent]) -> str:
-        words = [
-            f"{fate.agent.name} ({fate.agent.where}): {fate.msg}" for fate in self._fates_of(agents) if fate.ok is False
-        ]
-        return "; ".join(words) or "no agent said why"
+        """What the failed ones of these agents have to say; what several say is said once."""
+        said: dict[str, list[str]] = {}
+        for fate in self._fates_of(agents):
+            if fate.ok is False:
+                said.setdefault(fate.msg.rstrip(".?! "), []).append(f"{fate.agent.name} ({fate.agent.where})")
+        return "; ".join(f"{', '.join(names)}: {msg}" for msg, names in said.items()) or "no agent said why"
 
     def _complaints(self, what: str, fates: Iterable[Fate]) -> str:
         return f"{self._host.name}: {what}: {self._list([fate.agent for fate in fates])}"
@@ -469,9 +471,16 @@ class Fencing:
             msg=msg,
             total_s=self._total_s,
             duration_s=self._clock.now() - self._began,
-            warnings=self._warnings,
+            warnings=[f"{self._host.name}: {warning}" for warning in self._warnings],
             timeline=self._timeline,
         )
+
+
+def _told(operation: Operation, outcome: Outcome) -> str:
+    """What the timeline says of an operation that ended."""
+    if not outcome.ok:
+        return f"{outcome.reason}: {outcome.msg}"
+    return f"reads {outcome.power}" if operation is Operation.READ else f"is {outcome.power} after {outcome.duration_s:.1f} s"
 
 
 def _is_off(outcome: Outcome) -> bool:

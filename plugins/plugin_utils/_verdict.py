@@ -187,13 +187,13 @@ class Verdict:
             "redundancy": state,
             "timeout": round(self.total_s, 3),
             "duration": round(self.duration_s, 3),
-            "warnings": self.warnings + _degraded(state, missing),
+            "warnings": self.warnings + _degraded(self.host.name, state, missing),
             "agents": {name: fate.as_result() for name, fate in self.fates.items()},
             "timeline": [event.as_result() for event in self.timeline],
         }
 
 
-def _degraded(state: str | None, missing: list[str]) -> list[str]:
+def _degraded(host: str, state: str | None, missing: list[str]) -> list[str]:
     if state != "degraded":
         return []
-    return [f"redundancy is degraded: {', '.join(missing)} differs from the other feeds or did not answer"]
+    return [f"{host}: redundancy is degraded: {', '.join(missing)} differs from the other feeds or did not answer"]
