@@ -61,13 +61,15 @@ class Guard:
         self.stage = ""
         self.fresh = False
         self.sent = False
+        self.cut = False
         self.connection: HTTPConnection | None = None
         self._twin: socket.socket | None = None
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
     def over(self, deadline: Deadline) -> Iterator[None]:
-        self.deadline, self.stage, self.fresh, self.sent = deadline, "before anything was sent", False, False
+        self.deadline, self.stage = deadline, "before anything was sent"
+        self.fresh = self.sent = self.cut = False
         if deadline.over:
             raise self.timed_out()
         done = threading.Event()
@@ -104,6 +106,7 @@ class Guard:
 
     def _cut(self) -> None:
         with self._lock:
+            self.cut = True
             if self._twin is not None:
                 with contextlib.suppress(OSError):  # It is closed already.
                     self._twin.shutdown(socket.SHUT_RDWR)

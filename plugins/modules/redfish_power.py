@@ -75,9 +75,9 @@ options:
     default: true
   ca_path:
     description:
-      - A file of PEM certificates, or a folder of them prepared with C(openssl rehash), on the machine that speaks to the
-        device. These are trusted and no others. The device's own certificate, if it signed it itself, will do.
-      - Without it the CAs of that machine are trusted. Environment variables such as E(REQUESTS_CA_BUNDLE) are not looked
+      - A file of PEM certificates, or a folder of them prepared with C(openssl rehash), on the machine that speaks to
+        the device. These are trusted and no others. A certificate that the device signed itself will do, too.
+      - Without it the CAs of that machine are trusted. Variables such as E(REQUESTS_CA_BUNDLE) are not looked
         at.
     type: path
 notes:
