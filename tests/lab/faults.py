@@ -69,6 +69,13 @@ FAULTS = {
             True,
             ("redfish", "snmp"),
         ),
+        FaultKind(
+            "relay_failed",
+            OUTLET,
+            "the PDU says that the outlet's relay has failed, where its family can",
+            True,
+            ("snmp",),
+        ),
         FaultKind("latency", DEVICE, "answers come VALUE seconds late; commands are obeyed at once", 1.0),
         FaultKind("hang", DEVICE, "packets are accepted, nothing is ever answered and no command obeyed"),
         FaultKind("dead", DEVICE, "the port is closed"),

@@ -36,7 +36,7 @@ class States:
 
 @dataclass(frozen=True)
 class Commands:
-    """An object that takes commands. ``rest`` is what it reads; None: the last command that was written."""
+    """An object that takes commands. ``rest`` is what it reads; None: the command that fits the outlet's state."""
 
     oid: str
     values: Mapping[int, Action]
@@ -78,6 +78,8 @@ class Family:
     pending: Flag | None = None
     names: tuple[str, ...] = ()
     switchable: Flag | None = None
+    relay_failed: Flag | None = None
+    switched_at: str | None = None  # when the outlet was last switched, Unix time
     control_state: States | None = None
     index: str = "{n}"
     count: str | None = None
@@ -93,6 +95,29 @@ class Family:
 APC_DELAYED = {1: ON, 2: OFF, 3: CYCLE, 4: LATER_ON, 5: LATER_OFF, 6: LATER_CYCLE, 7: CANCEL}
 ON_OFF_CYCLE = {1: ON, 2: OFF, 3: CYCLE}
 ONE_ZERO_CYCLE = {1: ON, 0: OFF, 2: CYCLE}
+
+# PDU2-MIB SensorStateEnumeration; an outlet is on, off or unavailable
+SENSOR_STATES = {
+    -1: "unavailable",
+    0: "open",
+    1: "closed",
+    2: "below_lower_critical",
+    3: "below_lower_warning",
+    4: "normal",
+    5: "above_upper_warning",
+    6: "above_upper_critical",
+    7: "on",
+    8: "off",
+    9: "detected",
+    10: "not_detected",
+    11: "alarmed",
+    12: "ok",
+    14: "fail",
+    17: "standby",
+    26: "fault",
+    27: "warning",
+    28: "critical",
+}
 
 _FAMILIES = (
     Family(
@@ -115,7 +140,6 @@ _FAMILIES = (
         commands=Commands(
             "318.1.1.26.9.2.4.1.5.{n}",
             {1: ON, 2: OFF, 3: CYCLE, 4: NOTHING, 5: LATER_ON, 6: LATER_OFF, 7: LATER_CYCLE, 8: CANCEL},
-            rest=4,
         ),
         pending=Flag("318.1.1.26.9.2.3.1.6.{n}", yes=1, no=2),
         names=("318.1.1.26.9.2.3.1.3.{n}",),
@@ -125,7 +149,7 @@ _FAMILIES = (
         row=3,
         model="apc_masterswitch",
         vendor="APC MasterSwitch (PowerNet-MIB, sPDUOutletCtl)",
-        sys_object_id="318.1.3.4.3",
+        sys_object_id="318.1.3.4.1",
         status=States("318.1.1.4.4.2.1.3.{n}", {1: "on", 2: "off", 4: "unknown"}),
         commands=Commands("318.1.1.4.4.2.1.3.{n}", {**ON_OFF_CYCLE, 5: LATER_ON, 6: LATER_OFF, 7: LATER_CYCLE}),
         names=("318.1.1.4.4.2.1.4.{n}",),
@@ -159,7 +183,7 @@ _FAMILIES = (
     ),
     Family(
         row=8,
-        model="eaton_epdu",
+        model="eaton_g3",
         vendor="Eaton ePDU G2 and G3 (EATON-EPDU-MIB, outletControl)",
         sys_object_id="534.6.6.7",
         status=States("534.6.6.7.6.6.1.2.{u0}.{n}", {0: "off", 1: "on", 2: "to_off", 3: "to_on"}),
@@ -210,13 +234,14 @@ _FAMILIES = (
         model="raritan_px2",
         vendor="Raritan PX2, PX3, PX4, PXC, Server Technology PRO4X (PDU2-MIB)",
         sys_object_id="13742.6",
-        status=States("13742.6.4.1.2.1.3.{u}.{n}", {7: "on", 8: "off", -1: "unavailable"}),
+        status=States("13742.6.4.1.2.1.3.{u}.{n}", SENSOR_STATES),
         commands=Commands("13742.6.4.1.2.1.2.{u}.{n}", ONE_ZERO_CYCLE),
         names=("13742.6.3.5.3.1.3.{u}.{n}",),
         switchable=Flag("13742.6.3.5.3.1.28.{u}.{n}", yes=1, no=2),
         index="{u}.{n}",
         count="13742.6.3.2.2.1.4.{u}",
         constants={"13742.6.3.5.3.1.2.{u}.{n}": "{n}"},
+        switched_at="13742.6.4.1.2.1.4.{u}.{n}",
     ),
     Family(
         row=14,
@@ -255,6 +280,12 @@ _FAMILIES = (
                 9: "shutdown",
                 10: "to_on",
                 11: "to_off",
+                12: "minimum_off",
+                13: "minimum_on",
+                14: "event_off",
+                15: "event_on",
+                16: "event_reboot",
+                17: "event_shutdown",
             },
         ),
         index="{u}.1.{n}",
@@ -276,6 +307,12 @@ _FAMILIES = (
             {
                 0: "not_set",
                 1: "fixed_on",
+                2: "idle_off",
+                3: "idle_on",
+                4: "wake_off",
+                5: "wake_on",
+                6: "ocp_off",
+                7: "ocp_on",
                 8: "to_on",
                 9: "to_off",
                 10: "off",
@@ -284,6 +321,10 @@ _FAMILIES = (
                 13: "shutdown",
                 14: "locked_off",
                 15: "locked_on",
+                16: "event_off",
+                17: "event_on",
+                18: "event_reboot",
+                19: "event_shutdown",
             },
         ),
         index="{u}.1.{n}",
@@ -293,7 +334,7 @@ _FAMILIES = (
     ),
     Family(
         row=16,
-        model="vertiv_v5",
+        model="geist_v5",
         vendor="Vertiv / Geist rPDU with IMD (VERTIV-V5-MIB, outletSwitching)",
         sys_object_id="21239.5.2",
         status=States(
@@ -306,7 +347,8 @@ _FAMILIES = (
             rest=8,
         ),
         names=("21239.5.2.3.5.1.2.{n}", "21239.5.2.3.5.1.3.{n}"),
-        constants={"21239.5.2.3.5.1.5.{n}": 0, "21239.5.2.3.5.1.7.{n}": 0},  # relay failure, time left
+        relay_failed=Flag("21239.5.2.3.5.1.5.{n}", yes=1, no=2),
+        constants={"21239.5.2.3.5.1.7.{n}": 0},  # seconds to action
     ),
     Family(
         row=18,
@@ -321,7 +363,7 @@ _FAMILIES = (
     ),
     Family(
         row=20,
-        model="tripplite_lx",
+        model="tripplite_padm",
         vendor="Tripp Lite PADM and LX platform (TRIPPLITE-PRODUCTS)",
         sys_object_id="850.1.1.1",
         status=States("850.1.1.3.2.3.3.1.1.4.{u}.{n}", {0: "unknown", 1: "off", 2: "on"}),
@@ -359,10 +401,11 @@ _FAMILIES = (
             },
         ),
         commands=Commands("21317.1.3.2.2.2.2.{aten}.0", {2: ON, 1: OFF, 4: CYCLE}),
+        names=("21317.1.3.2.2.2.2.10.1.2.{n}",),  # outletConfigTable: the reason for the hole at 10
     ),
     Family(
         row=33,
-        model="ibm_ipdu",
+        model="ibm_dpi",
         vendor="IBM DPI C13 and C19 with firmware sIBM (IBM-PDU-MIB, old)",
         sys_object_id="2.6.223",
         status=States("2.6.223.8.2.2.1.11.{n}", {0: "off", 1: "on"}),
@@ -373,7 +416,7 @@ _FAMILIES = (
     ),
     Family(
         row=34,
-        model="lenovo_ipdu",
+        model="lenovo_dpi",
         vendor="IBM / Lenovo DPI with firmware sLEN (IBM-PDU-MIB of 2012 and later)",
         sys_object_id="2.6.223",
         status=States(

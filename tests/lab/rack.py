@@ -175,7 +175,7 @@ class Rack:
         ]
         count = max(8, int(settings.get("outlets") or 0), *numbers.values(), *names, *wired)
         physics = self._physics(None)
-        points: dict[int, SwitchPoint] = {}
+        points: dict[int, OutletPoint] = {}
         for number in range(1, count + 1):
             point = OutletPoint(self.world, self.board, key, str(number), self._record, physics)
             points[number] = point
@@ -193,12 +193,13 @@ class Rack:
         found: dict[str, int] = {}
         nameless: list[tuple[str, str]] = []
         for agent in agents:
-            label, outlet = f"{agent.host}.{agent.name}", str(agent.options.get("outlet", ""))
-            if outlet.isdigit() and int(outlet) > 0:
+            label, outlet = f"{agent.host}.{agent.name}", str(agent.option("outlet", "outlet_name", default=""))
+            by_number = agent.option("outlet_name") is None
+            if by_number and outlet.isdigit() and int(outlet) > 0:
                 found[label] = int(outlet)
             elif outlet in by_name:
                 found[label] = by_name[outlet]
-            elif "." in outlet and outlet in indexes:
+            elif by_number and "." in outlet and outlet in indexes:
                 found[label] = indexes[outlet]
             elif outlet:
                 nameless.append((label, outlet))

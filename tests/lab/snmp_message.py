@@ -190,7 +190,14 @@ _HASHES: Mapping[str, tuple[Callable[..., Any], int]] = {
     "sha512": (hashlib.sha512, 48),
 }
 _PRIVACY_KEY_LENGTH = {"des": 16, "aes": 16, "aes192": 24, "aes256": 32}
-_SPELLINGS = {"sha1": "sha", "hmacmd5": "md5", "hmacsha": "sha", "aes128": "aes"}
+_SPELLINGS = {
+    "sha1": "sha",
+    "hmacmd5": "md5",
+    "hmacsha": "sha",
+    "aes128": "aes",
+    "aes192c": "aes192",
+    "aes256c": "aes256",
+}
 
 
 def algorithm_name(name: str) -> str:

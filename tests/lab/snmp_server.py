@@ -22,6 +22,7 @@ from lab.pdu_facts import Commands, Family, States, fill, oid
 from lab.snmp_message import (
     COUNTER,
     END_OF_MIB,
+    GAUGE,
     GET,
     GET_BULK,
     GET_NEXT,
@@ -49,7 +50,7 @@ from lab.snmp_message import (
     scoped,
     text,
 )
-from lab.switch_point import Action, Refused, Status, SwitchPoint
+from lab.switch_point import Action, OutletPoint, Refused, Status, SwitchPoint
 from lab.wire import Address, DatagramDevice
 
 # error-status, RFC 3416 section 3; and what v1 says instead, RFC 3584 section 4.4
@@ -105,14 +106,13 @@ class PduTree:
     """The objects of one PDU, built from its family's facts."""
 
     def __init__(
-        self, family: Family, points: Mapping[int, SwitchPoint], names: Mapping[int, str], now: Callable[[], float]
+        self, family: Family, points: Mapping[int, OutletPoint], names: Mapping[int, str], now: Callable[[], float]
     ) -> None:
         self._family = family
         self._points = points
         self._names = names
         self._now = now
         self._started = now()
-        self._written: dict[str, int] = {}
         self._queue: dict[int, Action] = {}
         self._entries: dict[Oid, Entry] = {}
         self._build()
@@ -151,7 +151,7 @@ class PduTree:
             self._entries[oid(family.all_outlets.oid)] = self._commander(family.all_outlets, tuple(self._points))
         if family.commit:
             self._entries[oid(family.commit)] = Entry(
-                lambda: Value(INTEGER, 0), None, self._one_of({0, 1}), self._commit
+                lambda: Value(INTEGER, int(bool(self._queue))), None, self._one_of({0, 1}), self._commit
             )
         if family.all_states:
             where, on, off = family.all_states
@@ -201,6 +201,15 @@ class PduTree:
             entries[oid(switch.oid, number)] = Entry(
                 lambda: Value(INTEGER, switch.yes if point.fault("unswitchable") is None else switch.no), number
             )
+        if family.relay_failed:
+            relay = family.relay_failed
+            entries[oid(relay.oid, number)] = Entry(
+                lambda: Value(INTEGER, relay.no if point.fault("relay_failed") is None else relay.yes), number
+            )
+        if family.switched_at:
+            entries[oid(family.switched_at, number)] = Entry(
+                lambda: Value(GAUGE, int(time.time() - (self._now() - point.switched_at))), number
+            )
         if family.control_state:
             control = family.control_state
             entries[oid(control.oid, number)] = Entry(lambda: self._control_state(control, point), number)
@@ -226,6 +235,9 @@ class PduTree:
             return text("on" if status.on else "off")
         if status.forced is not None:
             return Value(INTEGER, int(status.forced))
+        locked = states.value("locked_on" if status.on else "locked_off")
+        if locked is not None and point.fault("unswitchable") is not None:
+            return Value(INTEGER, locked)
         moving = None
         if status.moving_to is not None:
             moving = states.value("to_on" if status.moving_to else "to_off")
@@ -260,11 +272,11 @@ class PduTree:
         return check
 
     def _commander(self, commands: Commands, outlets: tuple[int, ...]) -> Entry:
-        key = f"{commands.oid} {outlets}"
-        first = next(iter(commands.values))
-
         def read() -> Value:
-            return Value(INTEGER, commands.rest if commands.rest is not None else self._written.get(key, first))
+            if commands.rest is not None:
+                return Value(INTEGER, commands.rest)
+            wanted = Action.ON if self._points[outlets[0]].truth().on else Action.OFF
+            return Value(INTEGER, next(number for number, action in commands.values.items() if action is wanted))
 
         def write(value: Value, source: str) -> None:
             if value.data in self._family.queue:
@@ -272,7 +284,6 @@ class PduTree:
                 return
             for number in outlets:
                 self._command(number, commands.values[value.data], source)
-            self._written[key] = value.data
 
         check = self._one_of([*commands.values, *self._family.queue])
         return Entry(read, outlets[0] if len(outlets) == 1 else None, check, write)

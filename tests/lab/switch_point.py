@@ -171,6 +171,11 @@ class OutletPoint(SwitchPoint):
         outlet = self.world.outlets[self.target]
         return Status(outlet.on, outlet.pending)
 
+    @property
+    def switched_at(self) -> float:
+        """When the outlet last changed, on the rack's clock."""
+        return self.world.outlets[self.target].history[-1][0]
+
     def obey(self, action: Action, lag_s: float | None, back_after_s: float | None) -> None:
         lag = self._physics.outlet_lag_s if lag_s is None else lag_s
         late = lag + self._physics.outlet_delay_s
