@@ -20,7 +20,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 CHECKS := tree-check sanity lint docs-check types style
 TESTS := unit devices e2e
-.PHONY: help test checks $(CHECKS) $(TESTS) format demo test-ceiling test-floor clean
+.PHONY: help test checks $(CHECKS) $(TESTS) format families demo test-ceiling test-floor clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  make %-13s %s\n", $$1, $$2 }'
@@ -77,8 +77,11 @@ test-floor: ## unit and device tests with the oldest ansible-core and libraries 
 	@.build/floor/bin/python -m pip install -q ansible-core==2.19.0 -r .build/floor/oldest.txt -r tests/requirements.txt
 	@PATH=$(CURDIR)/.build/floor/bin:$$PATH .build/floor/bin/python -m pytest tests/unit tests/devices
 
-demo: $(VENV)/run ## restart virtual servers and watch: a dead BMC, two feeds, a wiring error, a failing PDU
+demo: $(VENV)/run $(LINK) ## restart virtual servers and watch: a dead BMC, two feeds, a wiring error, a failing PDU
 	@$(BIN)/python -m tests.lab.demo
+
+families: $(VENV)/run $(LINK) ## write docs/pdu_families.md from the table of families
+	@$(BIN)/python tests/gates/pdu_families.py
 
 format: $(VENV)/dev ## let ruff mend what it can
 	$(BIN)/ruff check --fix
