@@ -40,7 +40,7 @@ def option_problems(agent_type: AgentType, options: Mapping[str, Any]) -> list[P
         value = options.get(name)
         if value is not None and value <= 0:
             found.append((name, f"must be more than 0 seconds, not {value:g}"))
-    for name, spec in agent_type.argument_spec.items():
+    for name in agent_type.argument_spec:
         value = options.get(name)
         if isinstance(value, str) and any(character in value for character in "\n\r\0"):
             found.append((name, "must be one line without NUL characters"))

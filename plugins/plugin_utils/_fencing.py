@@ -222,7 +222,7 @@ class Fencing:
             return
         self._tell(None, f"switching back on: {', '.join(agent.name for agent in cut)}")
         outcomes = await asyncio.gather(*(self._look(agent, Operation.ON) for agent in cut))
-        for agent, outcome in zip(cut, outcomes):
+        for agent, outcome in zip(cut, outcomes, strict=True):
             if not outcome.ok:
                 self._warnings.append(f"{agent.name} ({agent.where}) could not be switched back on: {outcome.msg}")
 

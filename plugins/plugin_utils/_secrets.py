@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import Any
 
 from ansible.module_utils.common.parameters import remove_values
+
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._verdict import Event
 
 SHORTEST = 4

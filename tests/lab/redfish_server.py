@@ -197,11 +197,11 @@ class RedfishServer(HttpDevice):
         if token is not None:
             open_session = self.sessions and any(hmac.compare_digest(token, each[0]) for each in self._tokens.values())
             return bool(open_session) and not self.board.credentials_void(self.key)
-        scheme, _, text = request.headers.get("authorization", "").partition(" ")
+        scheme, _space, text = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "basic":
             return False
         try:
-            user, _, password = base64.b64decode(text, validate=True).decode().partition(":")
+            user, _colon, password = base64.b64decode(text, validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
             return False
         return self._known(user, password)
@@ -263,7 +263,7 @@ class RedfishServer(HttpDevice):
     def _system(self, request: Request, rest: str) -> Reply:
         if not rest:
             return self._collection(SYSTEMS, list(self._systems), "ComputerSystem")
-        name, _, tail = rest.partition("/")
+        name, _slash, tail = rest.partition("/")
         point = self._systems.get(name)
         if point is None or point.fault("missing") is not None:
             return self._error(404, "Base.1.8.ResourceMissingAtURI")

@@ -32,7 +32,8 @@ class DatagramDevice(asyncio.DatagramProtocol, ABC):
     async def open(self) -> None:
         if self._transport is None:
             loop = asyncio.get_running_loop()
-            self._transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=(self.address, self.port))
+            endpoint = loop.create_datagram_endpoint(lambda: self, local_addr=(self.address, self.port))
+            self._transport = (await endpoint)[0]
 
     async def close(self) -> None:
         if self._transport is not None:

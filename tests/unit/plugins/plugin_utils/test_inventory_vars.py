@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from ansible_collections.hostpm.fencing.plugins.module_utils._contract import Kind
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._agent_types import find_type
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._inventory_vars import (
