@@ -1,0 +1,138 @@
+# Copyright (c) 2026, the hostpm.fencing authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One conversation at a time with a device, among the agents of a task and among the forks of a run."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from ansible_collections.hostpm.fencing.plugins.module_utils._contract import Busy
+from ansible_collections.hostpm.fencing.plugins.plugin_utils._turns import DeviceTurns
+
+
+def nothing(waited_s: float) -> None:
+    """For turns whose waiting nobody asks about."""
+
+
+def fork(work: Callable[[], None]) -> int:
+    """Run the work in a fork, as Ansible's workers are."""
+    child = os.fork()
+    if child == 0:
+        try:
+            work()
+        finally:
+            os._exit(0)
+    return child
+
+
+def test_two_agents_of_one_task_never_overlap(tmp_path: Path) -> None:
+    inside: list[int] = []
+
+    async def talk(turns: DeviceTurns) -> None:
+        async with turns.at("pdu-a:161", nothing)(5.0):
+            inside.append(1)
+            assert len(inside) == 1
+            await asyncio.sleep(0.01)
+            inside.pop()
+
+    async def crowd() -> None:
+        turns = DeviceTurns(tmp_path)
+        await asyncio.gather(*(talk(turns) for _ in range(10)))
+
+    asyncio.run(crowd())
+
+
+def test_forks_of_a_run_never_overlap(tmp_path: Path) -> None:
+    record = tmp_path / "record"
+
+    def talk() -> None:
+        async def one() -> None:
+            async with DeviceTurns(tmp_path).at("pdu-a:161", nothing)(10.0):
+                with record.open("a") as file:
+                    file.write("in\n")
+                await asyncio.sleep(0.01)
+                with record.open("a") as file:
+                    file.write("out\n")
+
+        asyncio.run(one())
+
+    children = [fork(talk) for _ in range(8)]
+    for child in children:
+        os.waitpid(child, 0)
+    assert record.read_text().split() == ["in", "out"] * 8
+
+
+def test_a_fork_that_is_killed_frees_its_turn(tmp_path: Path) -> None:
+    taken = tmp_path / "taken"
+
+    def hold() -> None:
+        async def forever() -> None:
+            async with DeviceTurns(tmp_path).at("pdu-a:161", nothing)(1.0):
+                taken.touch()
+                await asyncio.sleep(60)
+
+        asyncio.run(forever())
+
+    child = fork(hold)
+    until = time.monotonic() + 10
+    while not taken.exists() and time.monotonic() < until:
+        time.sleep(0.01)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+
+    async def next_one() -> None:
+        async with DeviceTurns(tmp_path).at("pdu-a:161", nothing)(1.0):
+            pass
+
+    asyncio.run(next_one())
+
+
+def test_a_device_that_does_not_become_free_is_busy_when_the_time_is_over(tmp_path: Path) -> None:
+    async def wait() -> float:
+        turns = DeviceTurns(tmp_path)
+        async with turns.at("pdu-a:161", nothing)(1.0):
+            began = time.monotonic()
+            with pytest.raises(Busy, match="kept the device busy"):
+                async with turns.at("pdu-a:161", nothing)(0.2):
+                    pytest.fail("two conversations at once")
+            return time.monotonic() - began
+
+    assert asyncio.run(wait()) >= 0.2
+
+
+def test_a_wait_that_is_worth_it_is_told(tmp_path: Path) -> None:
+    told: list[float] = []
+
+    async def wait() -> None:
+        turns = DeviceTurns(tmp_path)
+
+        async def hold() -> None:
+            async with turns.at("pdu-a:161", nothing)(1.0):
+                await asyncio.sleep(0.6)
+
+        holding = asyncio.ensure_future(hold())
+        await asyncio.sleep(0.05)
+        async with turns.at("pdu-a:161", told.append)(5.0):
+            pass
+        await holding
+
+    asyncio.run(wait())
+    assert len(told) == 1
+    assert told[0] >= 0.5
+
+
+def test_different_devices_do_not_wait_for_each_other(tmp_path: Path) -> None:
+    async def both() -> None:
+        turns = DeviceTurns(tmp_path)
+        async with turns.at("pdu-a:161", nothing)(0.1), turns.at("pdu-b:161", nothing)(0.1):
+            pass
+
+    asyncio.run(both())
