@@ -159,7 +159,7 @@ def problems(options: Mapping[str, Any]) -> list[Problem]:
     address = options.get("address")
     if not address or re.search(r"[\s/]", str(address)):
         found.append(("address", "must be the name or the address of the PDU"))
-    if not 1 <= int(options.get("port") or 161) <= 65535:
+    if not 1 <= _port(options) <= 65535:
         found.append(("port", "must be between 1 and 65535"))
     found += _outlet_problems(options)
     version = version_of(options)
@@ -252,7 +252,8 @@ def missing_library(options: Mapping[str, Any]) -> str | None:
 
 
 def _port(options: Mapping[str, Any]) -> int:
-    return int(options.get("port") or 161)
+    port = options.get("port")
+    return 161 if port is None else int(port)
 
 
 # --- What a row means ---------------------------------------------------------------------------------------------
