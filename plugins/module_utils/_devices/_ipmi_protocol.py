@@ -213,10 +213,8 @@ def silent() -> DeviceError:
     return TimedOut("the BMC does not answer", "is it alive, and is this its address and port?")
 
 
-def fell_silent() -> DeviceError:
-    return TimedOut(
-        "the BMC answered and fell silent during the login", "is it overloaded, or the network losing packets?"
-    )
+def unfinished() -> DeviceError:
+    return TimedOut("the login was not finished in time", "is the BMC overloaded, or the network losing packets?")
 
 
 def unanswered(command: Command) -> DeviceError:

@@ -29,16 +29,17 @@ from ansible_collections.hostpm.fencing.plugins.module_utils._contract import (
 from ansible_collections.hostpm.fencing.plugins.module_utils._devices import _ipmi_pyghmi_child
 from ansible_collections.hostpm.fencing.plugins.module_utils._devices._ipmi_protocol import (
     SILENCE_S,
+    STALE_LOGIN,
     SUITES,
     Account,
     Command,
-    fell_silent,
     ipmi_1_5_only,
     login_error,
     other_suite,
     privilege_refused,
     silent,
     unanswered,
+    unfinished,
     wrong_key,
     wrong_password,
 )
@@ -102,7 +103,7 @@ class PyghmiSession:
             return int(reply["suite"])
         if "broke" in reply:
             raise BadReply(f"pyghmi broke off the login ({reply['broke']})", "try library: python-ipmi")
-        raise login_failure(reply.get("failed", {}), account)
+        raise login_failure(reply.get("failed", {"heard": True}), account)
 
     def _exchange(self, request: dict[str, Any], limit_s: float, deadline: Deadline) -> dict[str, Any]:
         """One line to the process and one back. No answer, or no process, is silence."""
@@ -145,20 +146,19 @@ class PyghmiSession:
 
 
 def login_failure(seen: dict[str, Any], account: Account) -> DeviceError:
-    """What became of a login, from pyghmi's own stage and the BMC's numbers."""
-    stage, status, code = seen.get("stage"), seen.get("status"), seen.get("code")
+    """What became of a login, from the step at which pyghmi gave up and the BMC's own numbers."""
+    step, status, code = seen.get("step"), seen.get("status"), seen.get("code")
     if not seen.get("heard"):
         return silent()
-    if stage == "IPMI1.5":
+    if step == "IPMI 1.5":
         return ipmi_1_5_only()
-    if stage == "FAILED":
-        return wrong_password()
-    if stage == "OPENSESSION" and status == 0:
-        return other_suite(SUITES[account.suites[-1]])
-    if stage == "ESTABLISHED" and code is not None and 0 < code <= 0xFF:
+    if step == "privilege" and code is not None and 0 < code <= 0xFF:
         return privilege_refused(code)
-    if status:
+    # pyghmi may have begun the exchange anew: then the BMC speaks of a wrong signature where nothing is wrong.
+    if step is None or status is None or (status in STALE_LOGIN and seen.get("resent")):
+        return unfinished()
+    if status != 0:
         return login_error(status)
-    if stage == "EXPECTINGRAKP4" and status == 0:
-        return wrong_key()
-    return fell_silent()
+    if step == "open session":
+        return other_suite(SUITES[account.suites[-1]])
+    return wrong_password() if step == "RAKP 2" else wrong_key()

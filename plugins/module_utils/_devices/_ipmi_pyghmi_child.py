@@ -34,18 +34,29 @@ def watched(session_class: Any) -> Any:
     class Watched(session_class):  # type: ignore[misc]
         suites: list[int]
         seen: dict[str, Any]
+        step: str | None = None
+        status: int | None = None
 
         def _initsession(self) -> None:
+            # pyghmi counts its message tags from 1 and its session numbers from a constant at each try; here a late
+            # answer to an earlier try matches nothing.
+            tag = getattr(self, "rmcptag", random.randrange(100))
             super()._initsession()
-            self.attemptedhash = PYGHMI_HASH[self.suites[0]]
+            self.rmcptag = tag
             self.localsid = random.randrange(1, 0x7FFFFFFF)
+            self.attemptedhash = PYGHMI_HASH[self.suites[0]]
 
         def _handle_ipmi_packet(self, data: Any, sockaddr: Any = None, qent: Any = None) -> Any:
             self.seen["heard"] = True
             return super()._handle_ipmi_packet(data, sockaddr=sockaddr, qent=qent)
 
+        def _timedout(self) -> None:
+            self.seen["resent"] = True
+            super()._timedout()
+
         def _get_session_challenge(self) -> None:
-            self.fail("IPMI1.5", None)
+            self.step = "IPMI 1.5"
+            self.onlogon({"error": self.step})
 
         def _got_rmcp_response(self, data: Any) -> Any:
             if self.sessioncontext != "OPENSESSION" or data[0] != self.rmcptag:
@@ -58,30 +69,36 @@ def watched(session_class: Any) -> Any:
                 self.attemptedhash = PYGHMI_HASH[self.suites[0]]
                 self._open_rmcpplus_request()
                 return -9
-            self.fail("OPENSESSION", status)
+            self.step, self.status = "open session", status
+            self.onlogon({"error": self.step})
             return -9
 
         def _got_rakp2(self, data: Any) -> Any:
-            self.seen["status"] = data[1]
-            return super()._got_rakp2(data)
+            return self.within("RAKP 2", data, super()._got_rakp2)
 
         def _got_rakp4(self, data: Any) -> Any:
-            self.seen["status"] = data[1]
-            return super()._got_rakp4(data)
+            return self.within("RAKP 4", data, super()._got_rakp4)
+
+        def _req_priv_level(self) -> Any:
+            self.step = "privilege"
+            return super()._req_priv_level()
 
         def _generic_callback(self, response: Any) -> None:
             self.seen["code"] = response.get("code")
             super()._generic_callback(response)
 
+        def within(self, step: str, data: Any, handle: Any) -> Any:
+            """An error that pyghmi announces while it handles an answer comes from this answer; others are its timers."""
+            self.step, self.status = step, data[1]
+            try:
+                return handle(data)
+            finally:
+                self.step = None
+
         def onlogon(self, parameter: Any) -> None:
             if "error" in parameter:
-                self.seen.setdefault("stage", self.sessioncontext)
+                self.seen.update(step=self.step, status=self.status)
             super().onlogon(parameter)
-
-        def fail(self, stage: str, status: int | None) -> None:
-            self.seen["stage"] = stage
-            self.seen["status"] = status
-            self.onlogon({"error": stage})
 
     return Watched
 
@@ -100,6 +117,18 @@ class Conversation:
         self._class = watched(pyghmi_session.Session)
         self._class.suites = list(request["suites"])
         self._class.seen = seen = {"heard": False}
+        now = time.monotonic()
+        end, quiet_at = now + request["left_s"], now + request["silence_s"]
+        while time.monotonic() < (end if seen["heard"] else min(end, quiet_at)):
+            if self._logged_in(request, end, quiet_at):
+                return {"suite": self._class.suites[0]}
+            if seen.get("step"):
+                break
+        return {"failed": seen}
+
+    def _logged_in(self, request: dict[str, Any], end: float, quiet_at: float) -> bool:
+        """One try of pyghmi's, which gives up after five seconds or so."""
+        seen = self._class.seen
         results: list[dict[str, Any]] = []
         # As bytes: with text pyghmi 1.6.19 does not recognise its own half-made sessions.
         self._session = self._class(
@@ -111,13 +140,9 @@ class Conversation:
             privlevel=request["privilege"],
             onlogon=results.append,
         )
-        end = time.monotonic() + request["left_s"]
-        quiet_at = time.monotonic() + request["silence_s"]
         while not results and time.monotonic() < (end if seen["heard"] else min(end, quiet_at)):
             self._class.wait_for_rsp(timeout=TICK_S)
-        if results and "error" not in results[0]:
-            return {"suite": self._class.suites[0]}
-        return {"failed": seen}
+        return bool(results) and "error" not in results[0]
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
         """One request and its answer. ``once``: pyghmi is told not to send it again; it would, to a slow BMC."""

@@ -31,13 +31,13 @@ from ansible_collections.hostpm.fencing.plugins.module_utils._devices._ipmi_prot
     Account,
     Command,
     OtherSuites,
-    fell_silent,
     ipmi_1_5_only,
     login_error,
     other_suite,
     privilege_refused,
     silent,
     unanswered,
+    unfinished,
     wrong_key,
     wrong_password,
 )
@@ -64,6 +64,8 @@ except ImportError:
 
 # How long to wait at least before a packet is sent again. ipmitool and pyghmi wait 0.5 to 2 s.
 RESEND_S = 0.5
+# How often a step of the key exchange is sent before the login begins anew.
+RAKP_SENDS = 2
 
 NETFN_APP = 6
 AUTHENTICATION_CAPABILITIES = 0x38
@@ -145,6 +147,10 @@ class LoginStatus(Exception):
         self.status = status
 
 
+class LoginStalled(Exception):
+    """A step of the key exchange got no answer; a BMC that had answered it does not do so again."""
+
+
 class Lan(RmcpPlus):  # type: ignore[misc]
     """python-ipmi's RMCP+ interface with our own idea of time.
 
@@ -167,21 +173,24 @@ class Lan(RmcpPlus):  # type: ignore[misc]
     def log_in(self, deadline: Deadline) -> int:
         """Open a session; returns the cipher suite that was agreed on."""
         self._wire.deadline = deadline
-        self._learn_pace()
-        while True:
+        self._ask_for_capabilities()
+        while not deadline.over:
             self._resent = False
             try:
                 return self._establish()
+            except LoginStalled:
+                continue
             except LoginStatus as refusal:
-                # A packet that was sent twice may have started the exchange anew on the other side: then the BMC speaks of a
-                # wrong signature or session where nothing is wrong.
-                if not (self._resent and refusal.status in STALE_LOGIN) or deadline.over:
+                # A packet that was sent twice may have started the exchange anew on the other side: then the BMC
+                # speaks of a wrong signature or session where nothing is wrong.
+                if not (self._resent and refusal.status in STALE_LOGIN):
                     raise login_error(refusal.status) from None
                 self._resend_s *= 2
             except AuthenticationError:
                 raise (wrong_key() if self._step == PAYLOAD_TYPE_RAKP_3 else wrong_password()) from None
             except DecodingError:
                 raise BadReply("the BMC's part of the login is malformed", "look at the BMC's firmware") from None
+        raise unfinished()
 
     def ask(self, command: Command, deadline: Deadline) -> bytes:
         """Send a request in the session and wait for its answer; one that may go out once waits to the end."""
@@ -192,12 +201,12 @@ class Lan(RmcpPlus):  # type: ignore[misc]
         self._send_ipmi_msg(message)
         self._wire.until = time.monotonic() + deadline.remaining_s
         try:
-            answer = self._next_answer(header)
+            answer = self._next_answer([header])
         except Unreachable:
             raise unanswered(command) from None
         if answer is None:
             raise unanswered(command)
-        return answer
+        return answer[1]
 
     def log_out(self, deadline: Deadline) -> None:
         """Tell the BMC that the session is over, wait a little for it to agree, and close the socket."""
@@ -211,14 +220,11 @@ class Lan(RmcpPlus):  # type: ignore[misc]
             self._keys = None
             self._wire.close()
 
-    def _learn_pace(self) -> None:
-        """Ask what the BMC can do, and learn how fast it answers: a packet sent again too early confuses a login."""
-        began = time.monotonic()
+    def _ask_for_capabilities(self) -> None:
+        """Does it live, does it know IPMI 2.0, and how fast is it? A packet sent again too early confuses a login."""
         question = bytes([THIS_CHANNEL_2_0, self._account.privilege])
-        answer = self._answer(
-            Command(NETFN_APP, AUTHENTICATION_CAPABILITIES, question, once=False), self._wire.deadline
-        )
-        self._resend_s = max(RESEND_S, 2 * (time.monotonic() - began))
+        command = Command(NETFN_APP, AUTHENTICATION_CAPABILITIES, question, once=False)
+        answer = self._answer(command, self._wire.deadline)
         if answer[:1] != b"\x00" or len(answer) < 5:
             raise BadReply("the BMC does not say how to log in", "look at the BMC's firmware")
         # Table 22-15: byte 3 bit 7 says that byte 5 is there, byte 5 bit 1 that IPMI 2.0 is supported.
@@ -255,7 +261,8 @@ class Lan(RmcpPlus):  # type: ignore[misc]
     def _handshake(self, request_type: int, request: bytes, response_type: int) -> bytes:
         """One step of the login: the request again and again until its answer comes, or silence."""
         self._step = request_type
-        quiet_at = time.monotonic() + SILENCE_S
+        opening = request_type == PAYLOAD_TYPE_OPEN_SESSION_REQUEST
+        quiet_at = time.monotonic() + (SILENCE_S if opening else RAKP_SENDS * self._resend_s)
         first = True
         while time.monotonic() < quiet_at and not self._wire.deadline.over:
             self._send_payload(request_type, request)
@@ -265,7 +272,7 @@ class Lan(RmcpPlus):  # type: ignore[misc]
             payload = self._next_payload(response_type, request[0])
             if payload is not None:
                 return checked_step(request_type, request, payload)
-        raise fell_silent()
+        raise unfinished() if opening else LoginStalled
 
     def _next_payload(self, response_type: int, tag: int) -> bytes | None:
         while True:
@@ -282,15 +289,22 @@ class Lan(RmcpPlus):  # type: ignore[misc]
                 return bytes(payload)
 
     def _answer(self, command: Command, deadline: Deadline) -> bytes:
-        """Ask, again and again, until an answer comes; the same answer twice does no harm."""
-        header, message = self._request(command)
+        """Ask, again and again, until an answer comes; the same answer twice does no harm.
+
+        Each try has a number of its own, so the BMC's pace is known even when packets are lost.
+        """
         quiet_at = time.monotonic() + SILENCE_S
+        sent: list[tuple[Any, float]] = []
         while time.monotonic() < quiet_at and not deadline.over:
+            header, message = self._request(command)
+            sent.append((header, time.monotonic()))
             self._send_ipmi_msg(message)
             self._wire.until = min(time.monotonic() + self._resend_s, quiet_at)
-            answer = self._next_answer(header)
+            answer = self._next_answer([header for header, _at in sent])
             if answer is not None:
-                return answer
+                which, data = answer
+                self._resend_s = max(RESEND_S, 2 * (time.monotonic() - sent[which][1]))
+                return data
         if self._keys is None:
             raise silent()
         raise unanswered(command)
@@ -306,12 +320,14 @@ class Lan(RmcpPlus):  # type: ignore[misc]
         header.rq_seq = self.next_sequence_number
         return header, encode_ipmb_msg(header, command.data)
 
-    def _next_answer(self, header: Any) -> bytes | None:
+    def _next_answer(self, headers: list[Any]) -> tuple[int, bytes] | None:
+        """The next answer to one of these requests, and to which."""
         while True:
             try:
                 message = self._receive_ipmi_msg()
-                if rx_filter(header, message):
-                    return bytes(message[6:-1])
+                for which, header in enumerate(headers):
+                    if rx_filter(header, message):
+                        return which, bytes(message[6:-1])
             except TimeoutError:
                 return None
             except DeviceError:
