@@ -6,7 +6,8 @@
 
 """One conversation at a time with a device, among the agents of a task and among all forks of a run.
 
-This file knows names of devices and lock files; it knows nothing of what is said to a device.
+Who comes first is served first, so that nobody's budget runs out while others are served again and again. This file knows
+names of devices and lock files; it knows nothing of what is said to a device.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import hashlib
+import itertools
 import os
 import time
 from collections.abc import AsyncIterator, Callable
@@ -23,10 +25,13 @@ from pathlib import Path
 from ansible_collections.hostpm.fencing.plugins.module_utils._contract import Busy
 from ansible_collections.hostpm.fencing.plugins.module_utils._exchange import Turn
 
-FIRST_TRY_AGAIN_S = 0.005
-LONGEST_TRY_AGAIN_S = 0.05
+# How long to sleep between two looks at the line, for each one that is ahead (seconds).
+LOOK_AGAIN_S = 0.005
+LONGEST_LOOK_AGAIN_S = 0.1
 # Waiting for less than this is not worth a word (seconds).
 WORTH_TELLING_S = 0.5
+
+_numbers = itertools.count()
 
 
 class DeviceTurns:
@@ -51,37 +56,95 @@ class DeviceTurns:
             except TimeoutError:
                 raise _kept_busy(left_s) from None
             try:
-                descriptor = await self._taken(device, began + left_s)
+                place = _Place(self._folder, device)
                 try:
+                    await _served(place, began + left_s)
                     waited_s = time.monotonic() - began
                     if waited_s >= WORTH_TELLING_S:
                         waited(waited_s)
                     yield
                 finally:
-                    os.close(descriptor)
+                    place.leave()
             finally:
                 lock.release()
 
         return turn
 
-    async def _taken(self, device: str, until: float) -> int:
-        """The descriptor of the locked file. Polls, since a blocked flock could not be interrupted."""
+
+class _Place:
+    """A place in the line of a device, among all forks: a file that is named by the time of coming and locked while its owner lives.
+
+    The line says who is next; that never two have the turn is the work of one more lock, which only the next one tries.
+    """
+
+    def __init__(self, folder: Path, device: str) -> None:
         name = hashlib.sha256(device.encode()).hexdigest()[:24]
-        descriptor = os.open(self._folder / f"hostpm-fencing-{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        began, pause_s = time.monotonic(), FIRST_TRY_AGAIN_S
+        self._turn_path = folder / f"hostpm-fencing-{name}.lock"
+        self._turn: int | None = None
+        self._line = folder / f"hostpm-fencing-{name}.line"
+        self._line.mkdir(mode=0o700, exist_ok=True)
+        self._name = f"{time.monotonic_ns():020d}-{os.getpid()}-{next(_numbers)}"
+        # It comes into the line locked already: a place that is not locked is one of somebody who died.
+        unseen = folder / f"hostpm-fencing-{self._name}.new"
+        self._ticket = _open(unseen)
+        fcntl.flock(self._ticket, fcntl.LOCK_EX)
+        unseen.rename(self._line / self._name)
+
+    def ahead(self) -> int:
+        """How many are ahead. Whoever died in the first place is taken out of the line."""
+        line = sorted(os.listdir(self._line))
+        if line and line[0] < self._name:
+            self._remove_if_dead(line[0])
+        return sum(name < self._name for name in line)
+
+    def take(self) -> bool:
+        """Take the turn, unless the one before is not quite done."""
+        self._turn = _locked(self._turn_path)
+        return self._turn is not None
+
+    def leave(self) -> None:
+        """Let the next one have the turn."""
+        if self._turn is not None:
+            os.close(self._turn)
+        (self._line / self._name).unlink(missing_ok=True)
+        os.close(self._ticket)
+
+    def _remove_if_dead(self, name: str) -> None:
         try:
-            while True:
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    return descriptor
-                except BlockingIOError:
-                    if time.monotonic() + pause_s >= until:
-                        raise _kept_busy(time.monotonic() - began) from None
-                await asyncio.sleep(pause_s)
-                pause_s = min(pause_s * 2, LONGEST_TRY_AGAIN_S)
-        except BaseException:
+            descriptor = _locked(self._line / name, os.O_RDWR)
+        except FileNotFoundError:
+            return
+        if descriptor is not None:
+            (self._line / name).unlink(missing_ok=True)
             os.close(descriptor)
-            raise
+
+
+async def _served(place: _Place, until: float) -> None:
+    """Wait for the turn. Polls, since a blocked flock could not be interrupted."""
+    began = time.monotonic()
+    while True:
+        ahead = place.ahead()
+        if ahead == 0 and place.take():
+            return
+        pause_s = min(LOOK_AGAIN_S * max(1, ahead), LONGEST_LOOK_AGAIN_S)
+        if time.monotonic() + pause_s >= until:
+            raise _kept_busy(time.monotonic() - began)
+        await asyncio.sleep(pause_s)
+
+
+def _open(path: Path, flags: int = os.O_RDWR | os.O_CREAT) -> int:
+    return os.open(path, flags | os.O_CLOEXEC, 0o600)
+
+
+def _locked(path: Path, flags: int = os.O_RDWR | os.O_CREAT) -> int | None:
+    """The descriptor of the locked file; None if somebody else has it."""
+    descriptor = _open(path, flags)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
 
 
 def _kept_busy(waited_s: float) -> Busy:
