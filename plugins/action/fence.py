@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
+import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ansible import constants as C
 from ansible.errors import AnsibleError, AnsibleUndefinedVariable
+from ansible.parsing.vault import AnsibleVaultError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ansible_collections.hostpm.fencing.plugins.module_utils._contract import Kind, Power, Reason
+from ansible_collections.hostpm.fencing.plugins.module_utils._contract import Power
 from ansible_collections.hostpm.fencing.plugins.plugin_utils import _budget
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._agent_types import find_type
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._fencing import Fencing
@@ -56,14 +59,20 @@ class ActionModule(ActionBase):
         variables: dict[str, Any] = task_vars or {}
         name = str(variables.get("inventory_hostname", "localhost"))
         try:
-            self._refuse_delegation(name)
-            options = parse_options(name, self._task.args, variables, self._template)
-            parsed = parse_host(name, variables, self._template, find_type)
-            host = choose_agents(parsed.host, options.agents) if options.agents is not None else parsed.host
-            log = _Log(options.log, name, options.state) if options.log else None
+            return self._run(name, variables)
         except InputError as error:
-            return {"failed": True, "changed": False, "power": str(Power.UNKNOWN), "fenced": False, "msg": str(error)}
-        mask = Mask(parsed.secrets, _our_words(host))
+            return _failed(str(error))
+        except Exception as error:
+            # What Ansible would print of it may hold a secret: the text of a library, the source of a template.
+            return _failed(f"{name}: {_bug(error)}")
+
+    def _run(self, name: str, variables: dict[str, Any]) -> dict[str, Any]:
+        self._refuse_delegation(name)
+        options = parse_options(name, self._task.args, variables, self._template)
+        parsed = parse_host(name, variables, self._template, find_type)
+        host = choose_agents(parsed.host, options.agents) if options.agents is not None else parsed.host
+        log = _Log(options.log, name, options.state) if options.log else None
+        mask = Mask(parsed.secrets, _names(host))
         verdict = self._fence(host, parsed, options, mask, variables, log)
         verdict.warnings = mask.warnings(name) + verdict.warnings
         result = verdict.as_result()
@@ -101,7 +110,7 @@ class ActionModule(ActionBase):
             host,
             parsed.types,
             DeviceTurns(Path(C.DEFAULT_LOCAL_TMP)),
-            ForeignModules(self, variables),
+            ForeignModules(self, variables, mask.apply_to_output),
             waited,
             lambda value: mask.apply(_plain(value)),
         )
@@ -121,9 +130,14 @@ class ActionModule(ActionBase):
         try:
             return _plain(self._templar.template(value))
         except AnsibleUndefinedVariable as error:
-            raise TemplateFailed(f"its template cannot be resolved: {error.message}") from None
+            raise TemplateFailed(_undefined(str(error.message), value)) from None
         except AnsibleError as error:
-            raise TemplateFailed(f"its value cannot be resolved or decrypted ({type(error).__name__})") from None
+            what = (
+                "decrypted; is the vault password given and right?"
+                if _is_vaults(error)
+                else "resolved; look at its template"
+            )
+            raise TemplateFailed(f"its value cannot be {what} ({type(error).__name__})") from None
 
     def _refuse_delegation(self, name: str) -> None:
         target = self._task.delegate_to
@@ -147,8 +161,12 @@ class _Log:
     def write(self, event: Event) -> None:
         now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds")
         line = json.dumps({"time": now, **self._facts, **event.as_result()})
-        with open(self._path, "a", encoding="utf-8") as file:
-            file.write(line + "\n")
+        try:
+            with open(self._path, "a", encoding="utf-8") as file:
+                file.write(line + "\n")
+        except OSError:
+            # A full disk must not leave a host between off and on.
+            display.vv(f"{self._path} cannot be written any more")
 
 
 def _show(host: str, progress: bool) -> Callable[[Event], None]:
@@ -164,10 +182,40 @@ def _show(host: str, progress: bool) -> Callable[[Event], None]:
     return show
 
 
-def _our_words(host: Host) -> set[str]:
-    """Words that stand in every result and must stay readable."""
-    enums = {str(member) for enum in (Power, Reason, Kind, State) for member in enum}
-    return enums | {host.name} | {agent.name for agent in host.all_agents} | {agent.type for agent in host.all_agents}
+def _failed(msg: str) -> dict[str, Any]:
+    """The result of a task that asked no device anything."""
+    return {"failed": True, "changed": False, "power": str(Power.UNKNOWN), "fenced": False, "msg": msg}
+
+
+def _bug(error: Exception) -> str:
+    """Where an exception of our own came from, without its text."""
+    frames = traceback.extract_tb(error.__traceback__)
+    places = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames[-3:]]
+    return f"an unexpected {type(error).__name__} at {' > '.join(places)}; this is a bug, please report it"
+
+
+def _undefined(message: str, template: Any) -> str:
+    """What a template lacks. Only names that are written in the template itself are quoted: others may be values."""
+    quoted = re.findall(r"'([^']*)'", message)
+    names = [name for name in quoted if re.fullmatch(r"[A-Za-z_]\w*", name) and name != "dict"]
+    written = [name for name in names if isinstance(template, str) and name in template]
+    if message == f"'{''.join(quoted)}' is undefined" and names:
+        return f"its template uses the variable {names[0]}, which is not defined"
+    return f"its template uses something that is not defined{f': {written[-1]}' if written else ''}"
+
+
+def _is_vaults(error: BaseException | None) -> bool:
+    """Whether decryption failed, here or somewhere below."""
+    while error is not None:
+        if isinstance(error, AnsibleVaultError):
+            return True
+        error = error.__cause__
+    return False
+
+
+def _names(host: Host) -> set[str]:
+    """Names that stand in every result and must stay readable."""
+    return {host.name} | {word for agent in host.all_agents for word in (agent.name, agent.type)}
 
 
 def _diff(verdict: Verdict, check_mode: bool) -> dict[str, dict[str, str]]:

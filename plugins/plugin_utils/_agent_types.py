@@ -11,13 +11,17 @@ This file knows where types come from; it knows nothing of what they do.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 
 from ansible_collections.hostpm.fencing.plugins.module_utils._contract import AgentType
 from ansible_collections.hostpm.fencing.plugins.module_utils._devices import ipmi, redfish, snmp
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._foreign import foreign_type
 
 BUILT_IN: Mapping[str, AgentType] = {agent_type.name: agent_type for agent_type in (ipmi.TYPE, redfish.TYPE, snmp.TYPE)}
+# The full name of a module. Anything else that has a dot is not quoted: it may be a secret in the wrong place.
+FULL_NAME = re.compile(r"[a-z_]\w*(\.[a-z_]\w*){2,}", re.A)
 OUR_MODULES = {f"hostpm.fencing.{name}_power": name for name in BUILT_IN}
 
 
@@ -26,8 +30,10 @@ def find_type(word: str) -> AgentType:
     word = OUR_MODULES.get(word, word)
     if word in BUILT_IN:
         return BUILT_IN[word]
-    if "." in word:
+    if FULL_NAME.fullmatch(word):
         return foreign_type(word)
+    near = get_close_matches(word, BUILT_IN, n=1)
     raise LookupError(
-        f"there is no type {word!r}; write one of {', '.join(sorted(BUILT_IN))}, or the full name of a module such as acme.dc.busbar_power"
+        f"there is no such type{f' (did you mean {near[0]}?)' if near else ''}; write one of {', '.join(sorted(BUILT_IN))},"
+        " or the full name of a module such as acme.dc.busbar_power"
     )

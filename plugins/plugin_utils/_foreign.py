@@ -13,24 +13,27 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import contextlib
 import contextvars
 import os
 import re
+import shlex
 import signal
 import subprocess
+import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleError
-from ansible.module_utils.common.text.converters import to_bytes
+from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import connection_loader, fragment_loader, module_loader
 from ansible.utils.plugin_docs import get_docstring
 
-from ansible_collections.hostpm.fencing.plugins.module_utils import _contract
 from ansible_collections.hostpm.fencing.plugins.module_utils._contract import (
     AgentType,
     BadReply,
@@ -44,47 +47,63 @@ from ansible_collections.hostpm.fencing.plugins.module_utils._contract import (
     TimedOut,
 )
 from ansible_collections.hostpm.fencing.plugins.module_utils._exchange import Turn
+from ansible_collections.hostpm.fencing.plugins.plugin_utils._secrets import SECRET_NAME
 
-# Names that speak of secrets, for options that their module does not mark.
-SECRET_NAME = re.compile(r"pass(word|wd|phrase)?$|secret|token|community|credential|private_?key|api_?key|(^|_)key$|(^|_)pin$", re.I)
 # What the agent contract asks of a module (DESIGN section 6); the task itself says the first, the budget the second.
 CONTRACT_OPTIONS = ("state", "timeout")
 TIMEOUT_S = 60.0
 READ_TIMEOUT_S = 30.0
 # A module gets this much less than the budget, so that it can report its own failure (seconds).
 HEAD_START_S = 0.5
+# How long a killed module may take to be gone (seconds).
+LAST_WORDS_S = 0.3
+# Variables that say how the host is spoken to.
+OF_THE_HOST = (
+    "ansible_become",
+    "ansible_shell",
+    "ansible_remote_tmp",
+    "ansible_async",
+    "ansible_connection",
+    "ansible_python",
+)
 
-ERRORS: Mapping[str, type[DeviceError]] = {
-    str(error.reason): error
-    for error in (
-        _contract.AuthenticationFailed,
-        _contract.Unreachable,
-        _contract.TimedOut,
-        _contract.Refused,
-        _contract.NotFound,
-        _contract.Unsupported,
-        _contract.BadReply,
-        _contract.TlsFailed,
-        _contract.HostKeyFailed,
-        _contract.Busy,
-    )
-}
+# Types of options that can be checked before a module runs; the others are left to the module.
+CHECKED_TYPES = ("str", "int", "float", "bool")
+# What makes Ansible hand a module its arguments in the program text, on stdin, instead of a file.
+NEW_STYLE = re.compile(r"^\s*(from\s+\S*module_utils\S*\s+import|import\s+\S*module_utils)", re.M)
+LONGEST_TEXT = 300
 
 
+class ModuleFailed(DeviceError):
+    """A module of somebody else said that it failed, and why."""
+
+    def __init__(self, reason: Reason, seen: str) -> None:
+        super().__init__(seen)
+        self.reason = reason
+
+
+@lru_cache(maxsize=64)
 def foreign_type(fqcn: str) -> AgentType:
     """The agent type behind a module's full name. Raises LookupError if there is no such power module here."""
     found = module_loader.find_plugin_with_context(fqcn)
     if not found.resolved or found.plugin_resolved_path is None:
-        raise LookupError(f"the module {fqcn} is not installed on the machine that runs Ansible; install its collection")
+        raise LookupError(
+            f"the module {fqcn} is not installed on the machine that runs Ansible; install its collection"
+        )
     path = Path(found.plugin_resolved_path)
-    documented = _documented_options(str(path))
-    missing = [option for option in CONTRACT_OPTIONS if option not in documented]
-    if missing:
-        raise LookupError(f"the module {fqcn} is no power module: it documents no option {' and no option '.join(missing)}")
-    marked = _marked_no_log(path)
+    text = _text_of(path)
+    if not NEW_STYLE.search(text):
+        raise LookupError(
+            f"the module {fqcn} is not written in Python with ansible.module_utils: its arguments, secrets included, would lie in a file"
+        )
+    documented = _documented_options(path)
+    complaint = _contract_problem(documented)
+    if complaint:
+        raise LookupError(f"the module {fqcn} is no power module: {complaint}")
+    marked = _marked_no_log(text)
     spec = {
-        option: {"type": "raw", "no_log": option in marked or bool(SECRET_NAME.search(option))}
-        for option in documented
+        option: _argument(option, entry, marked)
+        for option, entry in documented.items()
         if option not in CONTRACT_OPTIONS
     }
     return AgentType(
@@ -98,8 +117,48 @@ def foreign_type(fqcn: str) -> AgentType:
         open=_no_driver,
         describe=_address,
         device=lambda options: f"{fqcn} {_address(options)}",
-        target=lambda options: repr(sorted((key, str(value)) for key, value in options.items() if key not in ("timeout", "read_timeout"))),
+        target=lambda options: _target(options, spec),
     )
+
+
+def _contract_problem(documented: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """What keeps a module from being a power module, by its own documentation."""
+    missing = [option for option in CONTRACT_OPTIONS if option not in documented]
+    if missing:
+        return f"it documents no option {' and no option '.join(missing)}"
+    if documented["state"].get("required"):
+        return "it requires the option state, so it cannot read"
+    choices = documented["state"].get("choices")
+    # An unquoted on or off in the documentation is a boolean.
+    words = {
+        {True: "on", False: "off"}.get(choice, choice) if isinstance(choice, bool) else choice
+        for choice in choices or ("on", "off")
+    }
+    return None if {"on", "off"} <= words else "its option state takes no on and off"
+
+
+def _argument(option: str, entry: Mapping[str, Any], marked: set[str]) -> dict[str, Any]:
+    """A documented option as an entry of an argument spec."""
+    kind = str(entry.get("type") or "str")
+    return {
+        "type": kind if kind in CHECKED_TYPES else "raw",
+        "required": entry.get("required") is True,
+        "aliases": [str(alias) for alias in entry.get("aliases") or ()],
+        "no_log": option in marked or entry.get("no_log") is True or bool(SECRET_NAME.search(option)),
+        **({"choices": list(entry["choices"])} if entry.get("choices") and kind in CHECKED_TYPES else {}),
+    }
+
+
+def _target(options: Mapping[str, Any], spec: Mapping[str, Mapping[str, Any]]) -> str:
+    """What the options name: two agents that differ in their secrets or budgets only name the same thing."""
+    return repr(sorted((key, str(value)) for key, value in options.items() if key in spec and not spec[key]["no_log"]))
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def _address(options: Mapping[str, Any]) -> str:
@@ -110,25 +169,32 @@ def _no_driver(options: Mapping[str, Any]) -> Driver:
     raise NotImplementedError("a module of somebody else is run, not driven")
 
 
-def _documented_options(path: str) -> dict[str, Any]:
+def _documented_options(path: Path) -> dict[str, dict[str, Any]]:
     """The options in a module's documentation, fragments included; empty if it has none."""
     try:
-        documentation = get_docstring(path, fragment_loader, verbose=False, collection_name=None, plugin_type="module")[0]
+        documentation = get_docstring(
+            str(path), fragment_loader, verbose=False, collection_name=None, plugin_type="module"
+        )[0]
     except (AnsibleError, ValueError, OSError) as error:
         raise LookupError(f"the documentation of the module cannot be read ({type(error).__name__})") from None
-    return dict((documentation or {}).get("options") or {})
+    options = (documentation or {}).get("options") or {}
+    return {str(option): dict(entry or {}) for option, entry in options.items()}
 
 
-def _marked_no_log(path: Path) -> set[str]:
+def _marked_no_log(text: str) -> set[str]:
     """Options whose argument spec says ``no_log=True``, from the module's text: it is not run for that."""
     try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-    except (OSError, SyntaxError, UnicodeDecodeError):
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError):
         return set()
     marked: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Dict):
-            pairs = [(key.value, value) for key, value in zip(node.keys, node.values, strict=True) if isinstance(key, ast.Constant)]
+            pairs = [
+                (key.value, value)
+                for key, value in zip(node.keys, node.values, strict=True)
+                if isinstance(key, ast.Constant)
+            ]
         elif isinstance(node, ast.Call):
             pairs = [(keyword.arg, keyword.value) for keyword in node.keywords if keyword.arg]
         else:
@@ -142,7 +208,9 @@ def _says_no_log(node: ast.expr) -> bool:
         entries = {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg}
     elif isinstance(node, ast.Dict):
         entries = {
-            str(key.value): value for key, value in zip(node.keys, node.values, strict=True) if isinstance(key, ast.Constant)
+            str(key.value): value
+            for key, value in zip(node.keys, node.values, strict=True)
+            if isinstance(key, ast.Constant)
         }
     else:
         return False
@@ -159,52 +227,96 @@ class SecretArguments(dict[str, Any]):
     __str__ = __repr__
 
 
-class BoundedShell:
-    """Runs one command of a local connection in a session of its own, and ends its process group at a deadline.
+class BoundedProcess:
+    """One process in a session of its own, ended with its process group at a deadline, or by ``kill`` from any thread."""
 
-    ``alone`` is held by its caller and let go while the command runs: it is the only part that may run beside others.
-    """
-
-    def __init__(self, until: float, alone: threading.Lock) -> None:
+    def __init__(self, until: float) -> None:
         self._until = until
-        self._alone = alone
-        self.killed = False
         self._process: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+        self.killed = False
 
-    def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> tuple[int, bytes, bytes]:
-        """Stands in for ``exec_command`` of Ansible's local connection, which has no deadline."""
-        self._alone.release()
-        try:
-            return self._run(cmd, in_data)
-        finally:
-            self._alone.acquire()
-
-    def _run(self, cmd: str, in_data: bytes | None) -> tuple[int, bytes, bytes]:
-        process = self._process = subprocess.Popen(
-            to_bytes(cmd),
-            shell=True,
-            executable="/bin/sh",
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
+    def run(self, argv: Sequence[str], in_data: bytes | None, cwd: str) -> tuple[int, bytes, bytes]:
+        """Exit status, stdout and stderr. Nothing is started after ``kill``."""
+        with self._lock:
+            if self.killed:
+                return -signal.SIGKILL, b"", b""
+            process = self._process = subprocess.Popen(
+                argv,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                cwd=cwd,
+                start_new_session=True,
+            )
         try:
             out, err = process.communicate(in_data, timeout=max(0.0, self._until - time.monotonic()))
         except subprocess.TimeoutExpired:
             self.kill()
-            out, err = process.communicate()
-        return process.returncode, out, err
+            out, err = self._rest_of(process)
+        return process.wait(), out, err
 
     def kill(self) -> None:
-        """End the process group; from any thread."""
-        process = self._process
-        if process is not None and process.poll() is None:
+        with self._lock:
             self.killed = True
-            try:
-                os.killpg(process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+            self._end_group()
+
+    def _end_group(self) -> None:
+        # A process that was collected already may have lent its number to another one.
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+    @staticmethod
+    def _rest_of(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
+        """Collect a killed process. One that fled from its group may keep the pipes open: they are not waited for."""
+        try:
+            return process.communicate(timeout=LAST_WORDS_S)
+        except subprocess.TimeoutExpired:
+            for pipe in (process.stdin, process.stdout, process.stderr):
+                if pipe is not None:
+                    with contextlib.suppress(OSError):
+                        pipe.close()
+            return b"", b""
+
+
+class _ModuleRun(ActionBase):  # type: ignore[misc]
+    """The part of Ansible's executor that makes a module into a program and reads its answer, around a process of ours.
+
+    ``alone`` is held by its caller and let go while the process runs: it is the only part that may run beside others.
+    """
+
+    def prepare(self, process: BoundedProcess, alone: threading.Lock, clean: Callable[[str], str]) -> None:
+        self._process = process
+        self._alone = alone
+        self._clean = clean
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        raise NotImplementedError("this is no action of a task")
+
+    def _is_pipelining_enabled(self, module_style: str, wrap_async: bool = False) -> bool:
+        """The program goes to the interpreter's stdin whatever is configured: in a file its arguments could be read, and left behind."""
+        if module_style != "new":
+            raise AnsibleError("the module's arguments would have to be written to a file")
+        return True
+
+    def _low_level_execute_command(
+        self, cmd: str, sudoable: bool = True, in_data: bytes | None = None, **_kwargs: Any
+    ) -> dict[str, Any]:
+        """Runs the interpreter; no shell is between. Ansible's own version has no deadline, and shows the output when it debugs."""
+        self._alone.release()
+        try:
+            status, out, err = self._process.run(shlex.split(cmd), in_data, self._loader.get_basedir())
+        finally:
+            self._alone.acquire()
+        stdout, stderr = (self._clean(stream.decode(errors="replace")) for stream in (out, err))
+        return {
+            "rc": status,
+            "stdout": stdout,
+            "stdout_lines": stdout.splitlines(),
+            "stderr": stderr,
+            "stderr_lines": stderr.splitlines(),
+        }
 
 
 class ForeignModules:
@@ -212,46 +324,48 @@ class ForeignModules:
 
     They are not shared, since Ansible's executor keeps the folder and the payload of a run on them: with shared ones answers
     are taken for another agent's in silence. Its plugin loader is not safe in threads either, so that but for the module's own
-    process only one run is under way at a time.
+    process only one run is under way at a time. ``clean`` takes secrets out of what a module prints.
     """
 
-    def __init__(self, action: Any, task_vars: Mapping[str, Any]) -> None:
+    def __init__(self, action: Any, task_vars: Mapping[str, Any], clean: Callable[[str], str]) -> None:
         self._action = action
+        self._clean = clean
         self._alone = threading.Lock()
+        # The module runs here, whatever the host is: nothing that says how the host is spoken to matters.
         self._task_vars = {
-            **{key: value for key, value in task_vars.items() if not key.startswith("ansible_become")},
+            **{key: value for key, value in task_vars.items() if not key.startswith(OF_THE_HOST)},
             "ansible_connection": "local",
-            "ansible_python_interpreter": task_vars["ansible_playbook_python"],
+            "ansible_python_interpreter": sys.executable,
         }
 
-    def shell(self, until: float) -> BoundedShell:
-        """A shell for one run that ends at ``until`` on the monotonic clock."""
-        return BoundedShell(until, self._alone)
-
-    def run(self, fqcn: str, arguments: Mapping[str, Any], shell: BoundedShell) -> dict[str, Any]:
+    def run(self, fqcn: str, arguments: Mapping[str, Any], process: BoundedProcess) -> dict[str, Any]:
         """Run the module once on the controller and return its raw result. Call it in a fresh context."""
         with self._alone:
-            return self._run(fqcn, arguments, shell)
+            return self._run(fqcn, arguments, process)
 
-    def _run(self, fqcn: str, arguments: Mapping[str, Any], shell: BoundedShell) -> dict[str, Any]:
-        task = self._action._task.copy()
+    def _run(self, fqcn: str, arguments: Mapping[str, Any], process: BoundedProcess) -> dict[str, Any]:
+        action = self._action
+        task = action._task.copy()
         task.delegate_to = None
         task.async_val = 0
         task.environment = []
         task.args = {}
-        play_context = self._action._play_context.copy()
+        play_context = action._play_context.copy()
         play_context.become = False
+        play_context.shell = "sh"
         connection = connection_loader.get("ansible.builtin.local", play_context)
         connection.set_options(direct={"pipelining": True})
-        connection.always_pipeline_modules = True
         connection.become = None
-        connection.exec_command = shell.exec_command
-        action = type(self._action)(
-            task, connection, play_context, self._action._loader, self._action._templar, self._action._shared_loader_obj
+        module_run = _ModuleRun(
+            task, connection, play_context, action._loader, action._templar, action._shared_loader_obj
         )
+        module_run.prepare(process, self._alone, self._clean)
         return dict(
-            action._execute_module(
-                module_name=fqcn, module_args=SecretArguments(arguments), task_vars=dict(self._task_vars), wrap_async=False
+            module_run._execute_module(
+                module_name=fqcn,
+                module_args=SecretArguments(arguments),
+                task_vars=dict(self._task_vars),
+                wrap_async=False,
             )
         )
 
@@ -270,20 +384,24 @@ class ForeignExchanges:
     ) -> None:
         self._modules = modules
         self._fqcn = fqcn
-        self._options = {key: value for key, value in options.items() if value is not None and key not in ("timeout", "read_timeout")}
+        self._options = {
+            key: value for key, value in options.items() if value is not None and key not in ("timeout", "read_timeout")
+        }
         self._pool = pool
         self._turn = turn
         self._clean = clean
-        self._shell: BoundedShell | None = None
+        self._process: BoundedProcess | None = None
         self._under_way: asyncio.Future[dict[str, Any]] | None = None
         self._interrupted = False
 
     async def read(self, left_s: float) -> Reading:
         result = await self._call({}, left_s)
         power = _power(result.get("power"))
-        raw = str(result.get("raw") or result.get("power"))
+        raw = _line(result.get("raw") or result.get("power") or "nothing")
         if power is Power.UNKNOWN:
-            return Reading(power, raw, _reason(result), str(result.get("msg") or f"the module reads {raw}"))
+            return Reading(
+                power, raw, _reason(result), _line(result.get("msg")) or f"the module {self._fqcn} reads {raw}"
+            )
         return Reading(power, raw)
 
     async def switch(self, power: Power, left_s: float) -> None:
@@ -292,8 +410,8 @@ class ForeignExchanges:
     def interrupt(self) -> None:
         """No new run from now on; the one under way is ended with its process group. From any thread."""
         self._interrupted = True
-        if self._shell is not None:
-            self._shell.kill()
+        if self._process is not None:
+            self._process.kill()
 
     async def close(self) -> None:
         if self._under_way is not None:
@@ -305,26 +423,32 @@ class ForeignExchanges:
             left_s -= time.monotonic() - began
             if self._interrupted or left_s <= 0:
                 raise TimedOut("no time was left to run the module", "raise the timeout of the agent or of the task")
-            self._shell = shell = self._modules.shell(time.monotonic() + left_s)
+            self._process = process = BoundedProcess(time.monotonic() + left_s)
             arguments = {**self._options, **state, "timeout": max(1, int(left_s - HEAD_START_S))}
             loop = asyncio.get_running_loop()
             context = contextvars.Context()
             self._under_way = future = loop.run_in_executor(
-                self._pool, context.run, _run_quietly, self._modules, self._fqcn, arguments, shell
+                self._pool, context.run, _run_quietly, self._modules, self._fqcn, arguments, process
             )
             result: dict[str, Any] = self._clean(await asyncio.shield(future))
             self._under_way = None
-        if shell.killed:
-            raise TimedOut(f"the module {self._fqcn} did not end within {left_s:.1f} s and was killed", "is the device alive?")
-        if result.get("failed"):
+        if process.killed:
+            raise TimedOut(
+                f"the module {self._fqcn} did not end within {left_s:.1f} s and was killed", "is the device alive?"
+            )
+        if result.get("failed") or result.get("unreachable"):
             raise _error(self._fqcn, result)
+        if result.get("skipped"):
+            raise ModuleFailed(Reason.UNSUPPORTED, f"the module {self._fqcn} does not read in check mode")
         return result
 
 
-def _run_quietly(modules: ForeignModules, fqcn: str, arguments: Mapping[str, Any], shell: BoundedShell) -> dict[str, Any]:
+def _run_quietly(
+    modules: ForeignModules, fqcn: str, arguments: Mapping[str, Any], process: BoundedProcess
+) -> dict[str, Any]:
     """A module that cannot even be run is a failed module; what Ansible raises may quote arguments."""
     try:
-        return modules.run(fqcn, arguments, shell)
+        return modules.run(fqcn, arguments, process)
     except Exception as error:
         return {"failed": True, "reason": str(Reason.BAD_REPLY), "msg": f"it could not be run ({type(error).__name__})"}
 
@@ -343,9 +467,18 @@ def _reason(result: Mapping[str, Any]) -> Reason:
 
 
 def _error(fqcn: str, result: Mapping[str, Any]) -> DeviceError:
-    seen = str(result.get("msg") or "it failed without a message").strip().splitlines()
-    text = f"the module {fqcn} says: {seen[0] if seen else 'nothing'}"
     reason = _reason(result)
-    if reason is Reason.BUSY:
-        return Busy(text)
-    return ERRORS.get(str(reason), BadReply)(text)
+    if "module_stdout" in result:
+        text = (
+            f"the module {fqcn} ended with status {result.get('rc')} and no result; try it alone with ansible -m {fqcn}"
+        )
+        return BadReply(text)
+    text = f"the module {fqcn} says: {_line(result.get('msg')) or 'it failed'}"
+    return Busy(text) if reason is Reason.BUSY else ModuleFailed(reason, text)
+
+
+def _line(value: Any) -> str:
+    """The first line of what a module says, as a text of bounded length."""
+    lines = str(value if value is not None else "").strip().splitlines()
+    text = "".join(character if character.isprintable() else "?" for character in lines[0]) if lines else ""
+    return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}..."

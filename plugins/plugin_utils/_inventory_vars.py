@@ -11,7 +11,8 @@ This file knows the words that users write; it knows no protocol, and gets Ansib
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +21,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.hostpm.fencing.plugins.module_utils._contract import COMMON_ARGUMENTS, AgentType, Kind
 from ansible_collections.hostpm.fencing.plugins.module_utils._power_module import budgets, option_problems
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._host import Agent, Host, Level
+from ansible_collections.hostpm.fencing.plugins.plugin_utils._secrets import SECRET_NAME, Mask
 
 # Resolves the templates in a value of the inventory; raises TemplateFailed.
 Template = Callable[[Any], Any]
@@ -29,6 +31,7 @@ FindType = Callable[[str], AgentType]
 # Keys of an agent that are not options of its type.
 KIND_KEYS = ("kind", "parallel")
 AGENT_KEYS = ("type", "credential", *KIND_KEYS)
+CREDENTIALS = "fence_credentials_"
 
 
 class TemplateFailed(Exception):
@@ -49,14 +52,20 @@ class _Findings:
 
     host: str
     lines: list[str] = field(default_factory=list)
+    agents: list[str] = field(default_factory=list)
+    # What must not be quoted, whatever else is wrong: "agent option" to a value.
+    secrets: dict[str, str] = field(default_factory=dict)
 
     def add(self, key: str, what: str, agent: str | None = None) -> None:
         subject = f"agent {agent}: {key}" if agent else key
-        self.lines.append(f"{self.host}: {subject}: {what}")
+        line = f"{self.host}: {subject}: {what}"
+        if line not in self.lines:
+            self.lines.append(line)
 
     def stop_if_any(self) -> None:
         if self.lines:
-            raise InputError(self.lines)
+            mask = Mask(self.secrets, (self.host, *self.agents))
+            raise InputError(mask.text(line) for line in self.lines)
 
 
 @dataclass(frozen=True)
@@ -77,19 +86,23 @@ def parse_host(name: str, variables: Mapping[str, Any], template: Template, find
     reader = _Reader(variables, template, find_type, findings)
     raw_agents = reader.mapping("fence_agents")
     if not raw_agents and not findings.lines:
-        findings.add("fence_agents", "is not defined for this host; write for example {bmc: {type: ipmi, address: ...}}")
+        findings.add(
+            "fence_agents", "is not defined for this host; write for example {bmc: {type: ipmi, address: ...}}"
+        )
     findings.stop_if_any()
     agents: dict[str, Agent] = {}
     types: dict[str, AgentType] = {}
-    secrets: dict[str, str] = {}
-    for raw_name, raw in raw_agents.items():
-        agent_name = _agent_name(raw_name)
+    for raw_name in raw_agents:
+        name_problem = _name_problem(raw_name) or ("is given twice" if str(raw_name) in findings.agents else None)
+        if name_problem:
+            findings.add("fence_agents", f"the name of an agent {name_problem}", ascii(raw_name))
+        findings.agents.append(str(raw_name))
+    findings.stop_if_any()
+    for agent_name, raw in zip(findings.agents, raw_agents.values(), strict=True):
         parsed = reader.agent(agent_name, raw)
         if parsed is not None:
-            agents[agent_name], types[agent_name], found = parsed
-            secrets.update({f"{agent_name} {option}": value for option, value in found.items()})
-    names = [_agent_name(raw_name) for raw_name in raw_agents]
-    level_names = reader.levels(names)
+            agents[agent_name], types[agent_name] = parsed
+    level_names = reader.levels(findings.agents)
     findings.stop_if_any()
     _refuse_twins(agents, types, findings)
     levels = tuple(
@@ -97,7 +110,7 @@ def parse_host(name: str, variables: Mapping[str, Any], template: Template, find
     )
     _refuse_mixed_levels(levels, findings)
     findings.stop_if_any()
-    return ParsedHost(Host(name, levels, levels), types, secrets)
+    return ParsedHost(Host(name, levels, levels), types, findings.secrets)
 
 
 def choose_agents(host: Host, names: Sequence[str]) -> Host:
@@ -128,9 +141,7 @@ class _Reader:
     def mapping(self, variable: str, agent: str | None = None) -> dict[Any, Any]:
         """A variable that must be a mapping, its values not templated yet; empty if it is not defined."""
         raw = self._variables.get(variable)
-        if raw is None:
-            return {}
-        if isinstance(raw, str):
+        if not isinstance(raw, (Mapping, list)):
             raw = self._resolved(raw, variable, agent)
         if raw is None:
             return {}
@@ -139,8 +150,8 @@ class _Reader:
             return {}
         return dict(raw)
 
-    def agent(self, name: str, raw: Any) -> tuple[Agent, AgentType, dict[str, str]] | None:
-        """One agent with its type and its secrets; None if something is wrong with it."""
+    def agent(self, name: str, raw: Any) -> tuple[Agent, AgentType] | None:
+        """One agent with its type; None if something is wrong with it. Its secrets go to the findings."""
         before = len(self._findings.lines)
         given = self._given(name, raw)
         if given is None:
@@ -149,6 +160,8 @@ class _Reader:
         if agent_type is None:
             return None
         spec = {**COMMON_ARGUMENTS, **agent_type.argument_spec}
+        given = _by_option(given, spec)
+        self._note_secrets(name, given, spec)
         options = self._options(name, given, spec, agent_type)
         if options is None or len(self._findings.lines) > before:
             return None
@@ -173,12 +186,7 @@ class _Reader:
             parallel=parallel,
             options=options,
         )
-        secrets = {
-            option: str(value)
-            for option, value in options.items()
-            if value is not None and spec.get(option, {}).get("no_log") and not isinstance(value, bool)
-        }
-        return agent, agent_type, secrets
+        return agent, agent_type
 
     def levels(self, agents: Sequence[str]) -> list[list[str]]:
         """``fence_levels``, or the only agent as the only level."""
@@ -193,7 +201,9 @@ class _Reader:
                 self._findings.add("fence_levels", what)
             return [[agent] for agent in agents[:1]]
         if not isinstance(raw, list) or not raw:
-            self._findings.add("fence_levels", "must be a list of lists of agent names, for example [[bmc], [psu_a, psu_b]]")
+            self._findings.add(
+                "fence_levels", "must be a list of lists of agent names, for example [[bmc], [psu_a, psu_b]]"
+            )
             return []
         levels = []
         for number, members in enumerate(raw, start=1):
@@ -201,7 +211,11 @@ class _Reader:
                 what = f"level {number} must be a list of agent names; write [[bmc], [psu_a, psu_b]], not a flat or an empty list"
                 self._findings.add("fence_levels", what)
                 continue
-            levels.append([_agent_name(member) for member in members])
+            name_problems = [problem for problem in map(_name_problem, members) if problem]
+            if name_problems:
+                self._findings.add("fence_levels", f"level {number}: the name of an agent {name_problems[0]}")
+                continue
+            levels.append([str(member) for member in members])
         if len(levels) == len(raw):
             self._check_membership(levels, agents)
         return levels
@@ -221,7 +235,7 @@ class _Reader:
 
     def _given(self, name: str, raw: Any) -> dict[str, Any] | None:
         """What is written for an agent: defaults of its type, then its credential, then its own keys."""
-        if isinstance(raw, str):
+        if not isinstance(raw, (Mapping, list)):
             raw = self._resolved(raw, "fence_agents", name)
         if not isinstance(raw, Mapping):
             self._findings.add("fence_agents", "must be a mapping with at least type and address", name)
@@ -236,11 +250,23 @@ class _Reader:
         credential = self._resolved(own.get("credential", defaults.get("credential")), "credential", name)
         secrets = self._credential(credential, name) if credential is not None else {}
         merged = {**defaults, **secrets, **own}
-        return {str(key): self._resolved(value, str(key), name) for key, value in merged.items()}
+        given = {str(key): self._resolved(value, str(key), name) for key, value in merged.items()}
+        self._note_secrets(name, given, {})
+        return given
+
+    def _note_secrets(self, agent: str, given: Mapping[str, Any], spec: Mapping[str, Mapping[str, Any]]) -> None:
+        """Remember what must not be shown, also of an agent that will turn out to be wrong."""
+        for option, value in given.items():
+            if option not in AGENT_KEYS:
+                marked = bool(spec.get(option, {}).get("no_log"))
+                self._findings.secrets.update(
+                    (f"{agent} {path}", text) for path, text in secrets_in(option, value, marked)
+                )
 
     def _defaults(self, type_name: str, agent: str) -> dict[str, Any]:
-        of_type = self.mapping("fence_agent_defaults").get(type_name)
-        if isinstance(of_type, str):
+        defaults = self.mapping("fence_agent_defaults")
+        of_type = defaults.get(type_name, defaults.get(self._canonical(type_name)))
+        if not isinstance(of_type, (Mapping, list)):
             of_type = self._resolved(of_type, "fence_agent_defaults", agent)
         if of_type is None:
             return {}
@@ -249,10 +275,20 @@ class _Reader:
             return {}
         return dict(of_type)
 
+    def _canonical(self, type_name: str) -> str:
+        """A type of ours may be written as its module's full name."""
+        try:
+            return self._find_type(type_name).name
+        except LookupError:
+            return type_name
+
     def _credential(self, credential: Any, agent: str) -> dict[str, Any]:
-        variable = f"fence_credentials_{credential}"
+        variable = f"{CREDENTIALS}{credential}"
         if self._variables.get(variable) is None:
-            self._findings.add("credential", f"the variable {variable} is not defined for this host", agent)
+            # Not quoted: who takes this key for the password wrote it here.
+            known = ", ".join(sorted(str(key) for key in self._variables if str(key).startswith(CREDENTIALS)))
+            what = f"no variable {CREDENTIALS}NAME is defined for the NAME that is written here; this host has {known or 'none'}"
+            self._findings.add("credential", what, agent)
             return {}
         return self.mapping(variable, agent)
 
@@ -268,11 +304,12 @@ class _Reader:
     ) -> dict[str, Any] | None:
         """The options of the type with their types checked. No message quotes a value: it may be a misplaced secret."""
         before = len(self._findings.lines)
-        aliases = {alias: option for option, entry in spec.items() for alias in entry.get("aliases", ())}
-        wanted = {aliases.get(key, key): value for key, value in given.items() if key not in AGENT_KEYS}
+        wanted = {key: value for key, value in given.items() if key not in AGENT_KEYS}
         options: dict[str, Any] = {}
         for key in sorted(set(wanted) - set(spec)):
-            self._findings.add(key, f"is not an option of the type {agent_type.name}; it has {', '.join(sorted(spec))}", name)
+            self._findings.add(
+                key, f"is not an option of the type {agent_type.name}; it has {', '.join(sorted(spec))}", name
+            )
         for option, entry in spec.items():
             entry = {key: value for key, value in entry.items() if key != "aliases"}
             value = wanted.get(option)
@@ -280,7 +317,7 @@ class _Reader:
                 self._findings.add(option, "is missing", name)
                 continue
             validated = ArgumentSpecValidator({option: entry}).validate({option: value} if value is not None else {})
-            if validated.error_messages:
+            if validated.error_messages or misfits(entry, value):
                 self._findings.add(option, _expectation(entry), name)
             options[option] = validated.validated_parameters.get(option)
         if len(self._findings.lines) > before:
@@ -326,15 +363,55 @@ class _Reader:
             return None
 
 
-def _agent_name(raw: Any) -> str:
-    """Names like on, off and no are booleans in YAML; they are names here all the same."""
-    return str(raw)
+def _name_problem(raw: Any) -> str | None:
+    """What is wrong with an agent's name. In YAML the words on, off, yes and no are booleans, and nobody knows which was written."""
+    if isinstance(raw, bool) or not isinstance(raw, (str, int, float)):
+        return "is no text; put names such as on, off, yes and no in quotes"
+    text = str(raw)
+    if not text.strip() or text != text.strip() or "," in text or not text.isprintable():
+        return "is empty, or has a comma, a line break or space around it"
+    return None
+
+
+def _by_option(given: Mapping[str, Any], spec: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """What was given, by the names of options instead of their aliases."""
+    aliases = {alias: option for option, entry in spec.items() for alias in entry.get("aliases") or ()}
+    return {aliases.get(key, key): value for key, value in given.items()}
+
+
+def secrets_in(option: str, value: Any, marked: bool = False) -> Iterator[tuple[str, str]]:
+    """The secret texts in an option, each with its path: all of a marked one, else what has a name that speaks of secrets."""
+    marked = marked or bool(SECRET_NAME.search(option.rpartition(".")[2]))
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from secrets_in(f"{option}.{key}", item, marked)
+    elif isinstance(value, (list, tuple)):
+        for place, item in enumerate(value, start=1):
+            yield from secrets_in(f"{option}.{place}", item, marked)
+    elif marked and value is not None and not isinstance(value, bool) and str(value):
+        yield option, str(value)
+
+
+def misfits(entry: Mapping[str, Any], value: Any) -> bool:
+    """Values that Ansible's validator would bend: a list made text, a boolean made a number, a number that is none or endless."""
+    kind = entry.get("type", "str")
+    if kind in ("str", "path"):
+        return value is not None and (isinstance(value, bool) or not isinstance(value, (str, int, float)))
+    if kind in ("int", "float"):
+        return isinstance(value, bool) or not math.isfinite(float(value or 0))
+    return False
 
 
 def _expectation(entry: Mapping[str, Any]) -> str:
     if entry.get("choices"):
         return f"must be one of {', '.join(str(choice) for choice in entry['choices'])}"
-    words = {"int": "a whole number", "float": "a number", "bool": "true or false", "list": "a list", "dict": "a mapping"}
+    words = {
+        "int": "a whole number",
+        "float": "a number",
+        "bool": "true or false",
+        "list": "a list",
+        "dict": "a mapping",
+    }
     kind = str(entry.get("type", "str"))
     element = words.get(str(entry.get("elements", "")), "")
     return f"must be {words.get(kind, 'text')}{f' (each {element})' if element else ''}"
@@ -354,4 +431,6 @@ def _refuse_mixed_levels(levels: Iterable[Level], findings: _Findings) -> None:
     for level in levels:
         if len({agent.kind for agent in level.agents}) > 1:
             kinds = ", ".join(f"{agent.name} is {agent.kind}" for agent in level.agents)
-            findings.add("fence_levels", f"level {level.number} mixes kinds ({kinds}); put them into levels of their own")
+            findings.add(
+                "fence_levels", f"level {level.number} mixes kinds ({kinds}); put them into levels of their own"
+            )

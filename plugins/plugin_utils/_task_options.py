@@ -22,6 +22,7 @@ from ansible_collections.hostpm.fencing.plugins.plugin_utils._inventory_vars imp
     InputError,
     Template,
     TemplateFailed,
+    misfits,
 )
 
 ARGUMENT_SPEC: Mapping[str, Mapping[str, Any]] = {
@@ -73,7 +74,7 @@ def parse_options(host: str, args: Mapping[str, Any], variables: Mapping[str, An
         if value is None:
             continue
         validated = ArgumentSpecValidator({name: dict(spec)}).validate({name: value})
-        if validated.error_messages:
+        if validated.error_messages or (spec["type"] in ("int", "float") and misfits(spec, value)):
             lines.append(f"{host}: {key}: {_expectation(spec)}")
             continue
         values[name] = validated.validated_parameters[name]

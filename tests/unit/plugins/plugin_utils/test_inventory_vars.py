@@ -65,7 +65,7 @@ def test_every_secret_option_is_known_as_one() -> None:
 @pytest.mark.parametrize(
     ("agents", "levels", "line"),
     [
-        ({"bmc": {**BMC, "type": "ipmmi"}}, None, "node3: agent bmc: type: there is no type 'ipmmi'"),
+        ({"bmc": {**BMC, "type": "ipmmi"}}, None, "node3: agent bmc: type: there is no such type (did you mean ipmi?)"),
         ({"bmc": {**BMC, "type": "acme.none.such_power"}}, None, "node3: agent bmc: type: the module acme.none.such_power is not installed"),
         ({"bmc": {**BMC, "passwort": "x"}}, None, "node3: agent bmc: passwort: is not an option of the type ipmi"),
         ({"bmc": {key: BMC[key] for key in ("type", "username", "password")}}, None, "node3: agent bmc: address: is missing"),
@@ -91,7 +91,7 @@ def test_every_secret_option_is_known_as_one() -> None:
         ({"bmc": {**BMC, "password": CANARY + "\0"}}, None, "node3: agent bmc: password: must be one line"),
         ({"bmc": {**BMC, "cipher_suites": [0]}}, None, "node3: agent bmc: cipher_suites: "),
         ({"bmc": {**BMC, "kind": "supply"}}, None, "node3: agent bmc: kind: the type ipmi knows that itself"),
-        ({"bmc": {**BMC, "credential": "none"}}, None, "node3: agent bmc: credential: the variable fence_credentials_none is not defined"),
+        ({"bmc": {**BMC, "credential": "none"}}, None, "node3: agent bmc: credential: no variable fence_credentials_NAME"),
     ],
 )
 def test_a_mistake_is_one_line_that_names_host_agent_and_key(agents: Any, levels: Any, line: str) -> None:
