@@ -75,37 +75,36 @@ def _literal(address: str, port: int) -> tuple[socket.AddressFamily, SocketAddre
 def _asked(address: str, port: int, deadline: Deadline, resolver: Sequence[str]) -> dict[str, Any]:
     if deadline.over:
         raise TimedOut(f"no time was left to look up {address}", "raise the timeout")
+    try:
+        output = _output([*resolver, address, str(port)], deadline)
+        answer = None if output is None else dict(json.loads(output))
+    except (OSError, TypeError, ValueError):
+        raise Unreachable(f"the name {address} could not be looked up", "write the IP address") from None
+    if answer is None:
+        raise TimedOut(
+            f"the name {address} was not resolved in time", "look at the name servers, or write the IP address"
+        )
+    return answer
+
+
+def _output(command: Sequence[str], deadline: Deadline) -> bytes | None:
+    """What a command printed; None if it had to be ended because the time was up."""
     with subprocess.Popen(
-        [*resolver, address, str(port)],
+        command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     ) as process:
         try:
-            output = _output(process, deadline)
+            while not deadline.over:
+                try:
+                    return process.communicate(timeout=min(SLICE_S, deadline.remaining_s))[0]
+                except subprocess.TimeoutExpired:
+                    continue
+            return None
         finally:
             end_process_group(process)
-    if output is None:
-        raise TimedOut(
-            f"the name {address} was not resolved in time", "look at the name servers, or write the IP address"
-        )
-    try:
-        answer = json.loads(output)
-    except ValueError:
-        answer = None
-    if not isinstance(answer, dict):
-        raise Unreachable(f"the name {address} could not be looked up", "write the IP address")
-    return answer
-
-
-def _output(process: subprocess.Popen[bytes], deadline: Deadline) -> bytes | None:
-    while not deadline.over:
-        try:
-            return process.communicate(timeout=min(SLICE_S, deadline.remaining_s))[0]
-        except subprocess.TimeoutExpired:
-            continue
-    return None
 
 
 def end_process_group(process: subprocess.Popen[bytes]) -> None:

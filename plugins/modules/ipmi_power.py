@@ -16,13 +16,14 @@ author:
 description:
   - Reads the chassis power of a BMC over IPMI 2.0 (RMCP+), or switches it and waits until the BMC says so.
   - C(off) is the hard power off (chassis power down). Reset, cycle and soft shutdown are never sent.
-  - A power command is put on the wire once for each attempt, also when its answer is lost or late; what the BMC reads next decides.
+  - A power command is put on the wire once for each attempt, also when its answer is lost or late;
+    what the BMC reads next decides.
   - A wrong password, a busy BMC and a silent one are told apart in RV(reason).
 extends_documentation_fragment:
   - hostpm.fencing.power
   - hostpm.fencing.power.attributes
 requirements:
-  - python-ipmi >= 0.6.1 with cryptography (C(pip install "python-ipmi[rmcpplus]>=0.6.1")), or pyghmi >= 1.6, where the module runs
+  - python-ipmi >= 0.6.1 with cryptography (C(pip install "python-ipmi[rmcpplus]>=0.6.1")), or pyghmi >= 1.6.19
 options:
   timeout:
     description:
@@ -65,16 +66,19 @@ options:
     default: operator
   cipher_suites:
     description:
-      - Cipher suites to propose to the BMC, in order; the first that it takes is used. V(17) is SHA-256 and AES, V(3) is SHA-1 and AES.
-      - Known are V(1), V(2), V(3), V(15), V(16) and V(17), with O(library=pyghmi) V(3) and V(17). 1, 2, 15 and 16 do not encrypt.
+      - Cipher suites to propose to the BMC, in order; the first that it takes is used.
+        V(17) is SHA-256 and AES, V(3) is SHA-1 and AES.
+      - Known are V(1), V(2), V(3), V(15), V(16) and V(17), with O(library=pyghmi) V(3) and V(17).
+        V(1), V(2), V(15) and V(16) do not encrypt; V(1) and V(15) do not sign either, so anybody can forge an answer.
       - Suite 0 knows no password and is refused.
     type: list
     elements: int
     default: [17, 3]
   library:
     description:
-      - The Python library that speaks to the BMC. BMCs differ, and where one library stumbles over a quirk the other may not.
-      - V(pyghmi) is run in a process of its own for each agent, because it cannot be interrupted.
+      - The Python library that speaks to the BMC. Where one stumbles over a quirk of a BMC the other may not.
+      - V(pyghmi) is run in a process of its own for each agent, because it cannot be interrupted. It cannot log in to a
+        BMC that takes longer than about a second for each answer.
     type: str
     choices: [python-ipmi, pyghmi]
     default: python-ipmi

@@ -7,7 +7,7 @@
 """An IPMI session through pyghmi, in a process of its own.
 
 pyghmi 1.6.19 has no time-out that a caller can set and can deadlock when several BMCs are silent, so each session is a
-process that is killed, with its process group, when its time is up. This file holds the parent's end and knows nothing of power.
+process that is killed, with its process group, when its time is up. This file is the parent's end; it knows nothing of power.
 """
 
 from __future__ import annotations
@@ -80,10 +80,9 @@ class PyghmiSession:
         raise unanswered(command)
 
     def close(self, deadline: Deadline) -> None:
-        try:
+        with contextlib.suppress(Exception):
             self._exchange({"do": "log_out"}, deadline.remaining_s, deadline)
-        finally:
-            self._end()
+        self._end()
 
     def _log_in(self, peer: SocketAddress, account: Account, deadline: Deadline) -> int:
         request = {
@@ -127,8 +126,7 @@ class PyghmiSession:
                     if not part:
                         return NO_ANSWER
                     received += part
-        reply = json.loads(received)
-        return reply if isinstance(reply, dict) else NO_ANSWER
+        return dict(json.loads(received))
 
     def _end(self) -> None:
         end_process_group(self._process)

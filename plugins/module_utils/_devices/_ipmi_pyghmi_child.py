@@ -7,7 +7,7 @@
 """The process around pyghmi: one session with one BMC, driven by JSON lines on stdin, answered on stdout.
 
 It is started as a program of its own from its source text (``python -I -c``), also out of Ansible's zip file, so it
-imports nothing of this collection. The first line holds the credentials. It ends when stdin does, or when its parent kills it.
+imports nothing of this collection. The first line holds the credentials. It ends when stdin does, or is killed.
 """
 
 from __future__ import annotations

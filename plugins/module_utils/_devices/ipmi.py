@@ -49,7 +49,7 @@ from ansible_collections.hostpm.fencing.plugins.module_utils._names import Socke
 
 PORT = 623
 PYGHMI_SUITES = (3, 17)
-# A BMC forgets a session after 60 s without a packet (section 6.12.15); one that idled for half of it is not relied upon.
+# A BMC forgets a session after 60 s without a packet (section 6.12.15); half of it is relied upon.
 IDLE_S = 30.0
 # A kept session that does not answer for this long, or for a third of the time there is, may have been forgotten.
 KEPT_SESSION_S = 2.0
@@ -234,10 +234,10 @@ def device(options: Mapping[str, Any]) -> str:
 TYPE = AgentType(
     name="ipmi",
     kind=Kind.CHASSIS,
-    # IPMI keeps sessions apart by number, and BMCs have several (at least four is usual); one that has none left says so,
-    # which is waited out. A turn of our own would help nobody: the sessions of others count as well.
+    # IPMI keeps sessions apart by number, and BMCs have several (four is usual); one that has none left says so, which
+    # is waited out. A turn of our own would help nobody: the sessions of others count as well.
     parallel=True,
-    # A host with much memory takes a minute to lose power; a BMC that lives answers a read in 10 s even when it is slow.
+    # A large host takes a minute to lose power; a BMC that lives answers a read in 10 s even when it is slow.
     timeout_s=60.0,
     read_timeout_s=10.0,
     # A login is five round trips, of a second each on a BMC under load. A BMC that is silent costs SILENCE_S only.
