@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import snmpsim_data
+
 from lab.faults import FaultBoard
 from lab.model import Physics, World
 from lab.pdu_facts import FAMILIES, Family
@@ -71,9 +72,11 @@ class SimUser:
     priv_password: str = ""
 
     def arguments(self) -> list[str]:
-        words = ["--v3-user", self.name, "--v3-auth-proto", self.auth, "--v3-priv-proto", self.priv]
-        words += ["--v3-auth-key", self.auth_password] if self.auth_password else []
-        return words + (["--v3-priv-key", self.priv_password] if self.priv_password else [])
+        words = ["--v3-user", self.name]
+        words += ["--v3-auth-proto", self.auth, "--v3-auth-key", self.auth_password] if self.auth_password else []
+        return words + (
+            ["--v3-priv-proto", self.priv, "--v3-priv-key", self.priv_password] if self.priv_password else []
+        )
 
 
 @dataclass(frozen=True)

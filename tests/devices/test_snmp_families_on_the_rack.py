@@ -100,9 +100,7 @@ def read_until(driver: Driver, power: Power) -> Reading:
 
 
 @families
-def test_a_command_switches_the_outlet_and_no_other_one(
-    pdu: RackPdu, model: str, drivers: list[Driver]
-) -> None:
+def test_a_command_switches_the_outlet_and_no_other_one(pdu: RackPdu, model: str, drivers: list[Driver]) -> None:
     for outlet in (1, 7, 9, 12):
         driver = driver_for(pdu, drivers, model=model, outlet=outlet_text(model, outlet))
         assert driver.read(Deadline(3)).power is Power.ON
@@ -116,9 +114,7 @@ def test_a_command_switches_the_outlet_and_no_other_one(
 
 
 @pytest.mark.parametrize(("row", "model"), DETECTED.items(), ids=DETECTED.values())
-def test_the_family_is_detected_and_the_outlet_s_name_is_told(
-    pdu: RackPdu, model: str, drivers: list[Driver]
-) -> None:
+def test_the_family_is_detected_and_the_outlet_s_name_is_told(pdu: RackPdu, model: str, drivers: list[Driver]) -> None:
     detected = driver_for(pdu, drivers, outlet=outlet_text(model, 7))
     told = driver_for(pdu, drivers, outlet=outlet_text(model, 7), model=model)
     reading = detected.read(Deadline(3))
@@ -128,7 +124,9 @@ def test_the_family_is_detected_and_the_outlet_s_name_is_told(
 
 def test_an_elder_apc_card_is_not_guessed(drivers: list[Driver]) -> None:
     with RackPdu(dataclasses.replace(rack_family(3), sys_object_id="318.1.3.4.3")) as pdu:
-        with pytest.raises(Unsupported, match=r"sysObjectID 1\.3\.6\.1\.4\.1\.318\.1\.3\.4\.3; set model to one of: apc_"):
+        with pytest.raises(
+            Unsupported, match=r"sysObjectID 1\.3\.6\.1\.4\.1\.318\.1\.3\.4\.3; set model to one of: apc_"
+        ):
             driver_for(pdu, drivers).read(Deadline(3))
         assert pdu.sent() == []
 
@@ -136,9 +134,11 @@ def test_an_elder_apc_card_is_not_guessed(drivers: list[Driver]) -> None:
 def test_a_dpi_pdu_with_neither_firmware_is_not_guessed(drivers: list[Driver]) -> None:
     family = rack_family(33)
     constants = {oid: value for oid, value in family.constants.items() if not oid.startswith("2.6.223.7.3")}
-    with RackPdu(dataclasses.replace(family, constants=constants)) as pdu:
-        with pytest.raises(Unsupported, match="sysObjectID"):
-            driver_for(pdu, drivers).read(Deadline(3))
+    with (
+        RackPdu(dataclasses.replace(family, constants=constants)) as pdu,
+        pytest.raises(Unsupported, match="sysObjectID"),
+    ):
+        driver_for(pdu, drivers).read(Deadline(3))
 
 
 NAMED = {row: model for row, model in ROWS.items() if FAMILIES[model].name}
@@ -146,9 +146,7 @@ NAMED = {row: model for row, model in ROWS.items() if FAMILIES[model].name}
 
 @pytest.mark.parametrize(("row", "model"), NAMED.items(), ids=NAMED.values())
 @pytest.mark.parametrize("version", ["1", "2c"])
-def test_an_outlet_is_found_by_its_exact_name(
-    pdu: RackPdu, model: str, version: str, drivers: list[Driver]
-) -> None:
+def test_an_outlet_is_found_by_its_exact_name(pdu: RackPdu, model: str, version: str, drivers: list[Driver]) -> None:
     driver = driver_for(pdu, drivers, model=model, version=version, outlet="web")
     driver.switch(Power.OFF, Deadline(3))
     assert read_until(driver, Power.OFF).power is Power.OFF
@@ -229,7 +227,9 @@ def test_a_text_where_a_number_belongs_is_a_bad_reply_and_stops_a_command(
     assert pdu.sent() == []
 
 
-PENDING = {row: model for row, model in ROWS.items() if FAMILIES[model].guards and model not in ("geist_v5", "liebert_mph")}
+PENDING = {
+    row: model for row, model in ROWS.items() if FAMILIES[model].guards and model not in ("geist_v5", "liebert_mph")
+}
 PENDING |= {8: "eaton_g3", 16: "geist_v5"}
 
 
@@ -248,9 +248,7 @@ CANCELLING = {row: model for row, model in ROWS.items() if FAMILIES[model].cance
 
 
 @pytest.mark.parametrize(("row", "model"), CANCELLING.items(), ids=CANCELLING.values())
-def test_a_scheduled_command_is_called_off_before_a_new_one(
-    pdu: RackPdu, model: str, drivers: list[Driver]
-) -> None:
+def test_a_scheduled_command_is_called_off_before_a_new_one(pdu: RackPdu, model: str, drivers: list[Driver]) -> None:
     with pdu.board.lock:
         pdu.world.switch_outlet(f"{pdu.key}/7", False, 60.0)
     driver = driver_for(pdu, drivers, model=model, outlet=outlet_text(model, 7))
@@ -260,7 +258,9 @@ def test_a_scheduled_command_is_called_off_before_a_new_one(
     assert read_until(driver, Power.OFF).power is Power.OFF
 
 
-@pytest.mark.parametrize(("row", "model"), [(8, "eaton_g3"), (13, "raritan_px2"), (20, "tripplite_padm"), (18, "liebert_mph")])
+@pytest.mark.parametrize(
+    ("row", "model"), [(8, "eaton_g3"), (13, "raritan_px2"), (20, "tripplite_padm"), (18, "liebert_mph")]
+)
 def test_an_outlet_that_the_pdu_calls_not_switchable_is_not_sent_a_command(
     pdu: RackPdu, model: str, drivers: list[Driver]
 ) -> None:

@@ -18,10 +18,10 @@ import os
 import socket
 import threading
 import warnings
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any
 
 from ansible_collections.hostpm.fencing.plugins.module_utils._contract import (
     AuthenticationFailed,
@@ -153,8 +153,6 @@ STATUS_NAMES = {
     18: "inconsistentName",
 }
 
-Answer = TypeVar("Answer")
-
 
 @dataclass(frozen=True)
 class _Reply:
@@ -162,6 +160,16 @@ class _Reply:
 
     status: int
     rows: tuple[tuple[Oid, Value], ...]
+
+
+@dataclass(frozen=True)
+class _Question:
+    """One request, and after how many seconds it is sent again beside the first; None is never."""
+
+    credentials: Credentials
+    command: str
+    pairs: tuple[Any, ...]
+    every_s: float | None
 
 
 class _StaleEngine(Exception):
@@ -232,10 +240,10 @@ class Session:
                 return found
 
     def set(self, oid: Oid, value: int | bytes, deadline: Deadline) -> None:
-        """Write one object. The request leaves once: it is never sent again."""
+        """Write one object. The request leaves once; it is never sent again because its answer did not come."""
         made = rfc1902.Integer32(value) if isinstance(value, int) else rfc1902.OctetString(value)
         pair = hlapi.ObjectType(hlapi.ObjectIdentity(oid), made)
-        reply = _process.run(self, lambda: self._once(self._writing, "set_cmd", [pair], deadline), deadline)
+        reply = self._asked(_Question(self._writing, "set_cmd", (pair,), None), deadline)
         if reply.status:
             raise _write_refused(reply.status)
         if any(written is MISSING for _oid, written in reply.rows):
@@ -246,43 +254,58 @@ class Session:
         _process.leave(self)
 
     def _read(self, command: str, oids: Sequence[Oid], deadline: Deadline) -> _Reply:
-        pairs = [hlapi.ObjectType(hlapi.ObjectIdentity(oid)) for oid in oids]
-        reply: _Reply = _process.run(self, lambda: self._resent(command, pairs, deadline), deadline)
+        pairs = tuple(hlapi.ObjectType(hlapi.ObjectIdentity(oid)) for oid in oids)
+        return self._asked(_Question(self._reading, command, pairs, RESEND_S), deadline)
+
+    def _asked(self, question: _Question, deadline: Deadline) -> _Reply:
+        reply: _Reply = _process.run(self, lambda: self._answer(question, deadline), deadline)
         return reply
 
-    async def _resent(self, command: str, pairs: list[Any], deadline: Deadline) -> _Reply:
-        return await _first_answer(
-            lambda: self._ask(self._reading, command, pairs), deadline, RESEND_S, self._silence()
-        )
+    async def _answer(self, question: _Question, deadline: Deadline) -> _Reply:
+        """The answer, if need be from an engine that knows nothing yet of a device that has become another one."""
+        for _engine in range(2):
+            engine = _process.engine(question.credentials)
+            engine.strangers.discard(self._address[0])
+            try:
+                return await self._first_answer(engine, question, deadline)
+            except _StaleEngine:
+                engine.retired = True
+        raise BadReply("the device changes its SNMP engine id with every answer", "restart its management card")
 
-    async def _once(self, credentials: Credentials, command: str, pairs: list[Any], deadline: Deadline) -> _Reply:
-        return await _first_answer(lambda: self._ask(credentials, command, pairs), deadline, None, self._silence())
-
-    async def _ask(self, credentials: Credentials, command: str, pairs: list[Any]) -> _Reply:
+    async def _first_answer(self, engine: _Engine, question: _Question, deadline: Deadline) -> _Reply:
+        """Ask, and ask again every so many seconds; the first answer counts, whichever packet it belongs to."""
+        loop = asyncio.get_running_loop()
+        asked: set[asyncio.Future[_Reply]] = set()
+        next_at = loop.time()
         try:
-            return await self._ask_with(_process.engine(credentials), credentials, command, pairs)
-        except _StaleEngine:
-            pass
-        _process.forget_engine(credentials)
-        try:
-            return await self._ask_with(_process.engine(credentials), credentials, command, pairs)
-        except _StaleEngine:
-            raise BadReply(
-                "the device changes its SNMP engine id with every answer", "restart its management card"
-            ) from None
+            while not deadline.over:
+                if loop.time() >= next_at:
+                    asked.add(asyncio.ensure_future(self._ask(engine.snmp, question)))
+                    next_at = loop.time() + question.every_s if question.every_s else float("inf")
+                patience_s = min(LOOK_S, deadline.remaining_s, max(0.0, next_at - loop.time()))
+                done, _waiting = await asyncio.wait(asked, timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
+                if done:
+                    return done.pop().result()
+                if self._address[0] in engine.strangers:
+                    raise _StaleEngine
+            raise self._silence()
+        finally:
+            for packet in asked:
+                packet.cancel()
+            await asyncio.gather(*asked, return_exceptions=True)
 
-    async def _ask_with(self, engine: Any, credentials: Credentials, command: str, pairs: list[Any]) -> _Reply:
+    async def _ask(self, snmp: Any, question: _Question) -> _Reply:
         kind = _Udp6Target if self._family is socket.AF_INET6 else _Udp4Target
         target = await kind.create(self._address, timeout=ENGINE_TIMEOUT_S, retries=0)
-        numbers = (0, ROWS) if command == "bulk_cmd" else ()
+        numbers = (0, ROWS) if question.command == "bulk_cmd" else ()
         try:
-            indication, status, _index, rows = await getattr(hlapi, command)(
-                engine,
-                _auth_data(credentials),
+            indication, status, _index, rows = await getattr(hlapi, question.command)(
+                snmp,
+                _auth_data(question.credentials),
                 target,
                 hlapi.ContextData(contextName=self._context.encode()),
                 *numbers,
-                *pairs,
+                *question.pairs,
                 lookupMib=False,
             )
         except (PySnmpError, PyAsn1Error, OSError) as error:
@@ -291,7 +314,7 @@ class Session:
                 f"the SNMP exchange failed ({type(error).__name__})", "do the options fit what the device has?"
             ) from None
         if indication:
-            raise _indicated(indication, credentials)
+            raise _indicated(indication)
         return _Reply(int(status), tuple((tuple(oid), _plain(value)) for oid, value in rows))
 
     def _silence(self) -> TimedOut:
@@ -312,27 +335,31 @@ def shutdown() -> None:
     _process.stop()
 
 
-async def _first_answer(
-    ask: Callable[[], Awaitable[Answer]], deadline: Deadline, every_s: float | None, silence: TimedOut
-) -> Answer:
-    """Ask, and ask again every so many seconds; the first answer counts, whichever question it belongs to."""
-    loop = asyncio.get_running_loop()
-    asked: set[asyncio.Future[Answer]] = set()
-    next_at = loop.time()
-    try:
-        while not deadline.over:
-            if loop.time() >= next_at:
-                asked.add(asyncio.ensure_future(ask()))
-                next_at = loop.time() + every_s if every_s else float("inf")
-            patience_s = min(LOOK_S, deadline.remaining_s, max(0.0, next_at - loop.time()))
-            done, _waiting = await asyncio.wait(asked, timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
-            if done:
-                return done.pop().result()
-        raise silence
-    finally:
-        for question in asked:
-            question.cancel()
-        await asyncio.gather(*asked, return_exceptions=True)
+class _NoCompiler:
+    """Stands where pysnmp would put a compiler that fetches MIBs from the network. All our OIDs are numbers."""
+
+
+class _Engine:
+    """An SNMP engine, the users whose passwords it has, and the hosts from which an unknown engine answered."""
+
+    def __init__(self) -> None:
+        self.snmp = SnmpEngine()
+        self.snmp.get_mib_builder().set_mib_compiler(_NoCompiler(), "")
+        self.snmp.observer.register_observer(self._not_understood, "rfc3412.prepareDataElements:sm-failure")
+        self.users: dict[str, User] = {}
+        self.strangers: set[str] = set()
+        self.retired = False
+
+    def takes(self, credentials: Credentials) -> bool:
+        """Whether it can serve these credentials; from now on it has them."""
+        if self.retired:
+            return False
+        return not isinstance(credentials, User) or self.users.setdefault(credentials.name, credentials) == credentials
+
+    def _not_understood(self, _snmp: Any, _point: str, variables: Mapping[str, Any], _context: Any) -> None:
+        """pysnmp drops what it cannot verify. An engine id that it has never seen means: the device is another one now."""
+        if type(variables["statusInformation"].get("errorIndication")).__name__ == "UnknownSecurityName":
+            self.strangers.add(variables["transportAddress"][0])
 
 
 class _Process:
@@ -344,7 +371,7 @@ class _Process:
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._end: asyncio.Event | None = None
-        self._engines: list[tuple[Any, dict[str, User]]] = []
+        self._engines: list[_Engine] = []
 
     def run(self, session: Session, work: Callable[[], Any], deadline: Deadline) -> Any:
         """Run a coroutine function in the shared thread, for a caller in any other thread."""
@@ -368,22 +395,18 @@ class _Process:
             self._sessions.clear()
             self._stop()
 
-    def engine(self, credentials: Credentials) -> Any:
+    def engine(self, credentials: Credentials) -> _Engine:
         """The engine for these credentials. An engine holds one set of passwords for a user name.
 
         So two devices whose users have one name and different passwords get two engines; all else shares the first.
         """
-        for engine, users in self._engines:
-            if not isinstance(credentials, User) or users.setdefault(credentials.name, credentials) == credentials:
+        for engine in self._engines:
+            if engine.takes(credentials):
                 return engine
-        engine = SnmpEngine()
-        self._engines.append((engine, {credentials.name: credentials} if isinstance(credentials, User) else {}))
+        engine = _Engine()
+        engine.takes(credentials)
+        self._engines.append(engine)
         return engine
-
-    def forget_engine(self, credentials: Credentials) -> None:
-        """Give these credentials a new engine with their next request; requests under way keep the old one."""
-        stale = self.engine(credentials)
-        self._engines = [pair for pair in self._engines if pair[0] is not stale] + [(stale, _Closed())]
 
     def _enter(self, session: Session) -> asyncio.AbstractEventLoop:
         with self._lock:
@@ -429,17 +452,10 @@ class _Process:
         self._end = asyncio.Event()
         ready.set_result(asyncio.get_running_loop())
         await self._end.wait()
-        for engine, _users in self._engines:
-            engine.close_dispatcher()
+        for engine in self._engines:
+            engine.snmp.close_dispatcher()
         self._engines = []
         await asyncio.sleep(0)  # sockets are closed in the next round of the loop
-
-
-class _Closed(dict[str, User]):
-    """The users of an engine that takes no more of them."""
-
-    def setdefault(self, name: str, user: Any = None) -> Any:
-        return None
 
 
 _process = _Process()
@@ -499,7 +515,7 @@ def _plain(value: Any) -> Value:
     return Unreadable(type(value).__name__)
 
 
-def _indicated(indication: Any, credentials: Credentials) -> Exception:
+def _indicated(indication: Any) -> Exception:
     """The error for what the engine says instead of a response. Its text is not passed on."""
     name = type(indication).__name__
     if name in ("UnknownEngineID", "NotInTimeWindow"):
