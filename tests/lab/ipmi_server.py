@@ -86,11 +86,15 @@ class Session:
     def name_block(self) -> bytes:
         return self.role + bytes([len(self.user)]) + self.user
 
-    def derive_keys(self, k_g: bytes) -> None:
-        """13.31 and 13.32: the session's integrity and encryption keys."""
+    def derive_keys(self, k_g: bytes, constant_length: int) -> None:
+        """13.31 and 13.32: the session's integrity and encryption keys.
+
+        The constants are 20 octets for SHA-256 too in ipmitool, pyghmi and OpenBMC; python-ipmi reads 13.32 as 32.
+        """
         self.sik = self.hmac(k_g or self.key, self.console_random, self.bmc_random, self.name_block)
-        self.k1 = self.hmac(self.sik, b"\x01" * 20)
-        self.k2 = self.hmac(self.sik, b"\x02" * 20)
+        length = constant_length if self.auth == 3 else 20
+        self.k1 = self.hmac(self.sik, b"\x01" * length)
+        self.k2 = self.hmac(self.sik, b"\x02" * length)
 
     def auth_code(self, data: bytes) -> bytes:
         algorithm = hashlib.sha1 if self.integrity == 1 else hashlib.sha256
@@ -130,6 +134,7 @@ class IpmiServer(DatagramDevice):
         k_g: bytes = b"",
         max_sessions: int = 8,
         suites: tuple[int, ...] = tuple(SUITES),
+        constant_length: int = 20,
     ) -> None:
         super().__init__(address, port, board)
         self.point = point
@@ -137,6 +142,7 @@ class IpmiServer(DatagramDevice):
         self._k_g = k_g
         self._max_sessions = max_sessions
         self._suites = suites
+        self._constant_length = constant_length
         self._sessions: dict[bytes, Session] = {}
         self._guid = hashlib.md5(self.key.encode(), usedforsecurity=False).digest()
 
@@ -274,7 +280,7 @@ class IpmiServer(DatagramDevice):
         if not hmac.compare_digest(wanted, data[8:]):
             del self._sessions[session.bmc_id]
             return bytes([data[0], BAD_INTEGRITY, 0, 0]) + session.console_id
-        session.derive_keys(self._k_g)
+        session.derive_keys(self._k_g, self._constant_length)
         session.active = True
         code = session.hmac(session.sik, session.console_random, session.bmc_id, self._guid)[: ICV_LENGTH[session.auth]]
         return bytes([data[0], OK, 0, 0]) + session.console_id + code

@@ -283,7 +283,15 @@ class Rack:
         k_g = bytes.fromhex(key_text[2:]) if key_text.lower().startswith("0x") else key_text.encode()
         suites = tuple(int(suite) for suite in settings.get("suites") or (3, 17, 1, 2, 15, 16))
         server = IpmiServer(
-            agents[0].address, agents[0].port, self.board, point, users, k_g, int(settings.get("sessions", 8)), suites
+            agents[0].address,
+            agents[0].port,
+            self.board,
+            point,
+            users,
+            k_g,
+            int(settings.get("sessions", 8)),
+            suites,
+            int(settings.get("key_constant", 20)),
         )
         self._add_device(key, "ipmi", "BMC", {"": point}, server, agents)
 
@@ -467,7 +475,8 @@ class Rack:
             elif where in self.world.hosts:
                 point = ChassisPoint(self.world, self.board, where, "", self._record, where)
             else:
-                point = OutletPoint(self.world, self.board, device, outlet, self._record, self._physics(None))
+                physics = self.world.hosts[self._agents[device].host].physics
+                point = OutletPoint(self.world, self.board, device, outlet, self._record, physics)
             point.command(Action.ON if on else Action.OFF, source)
 
     def reset(self) -> None:
