@@ -11,7 +11,8 @@ NEWEST_PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 $$(ls -rd $$H
 
 VENV := .venv
 BIN := $(VENV)/bin
-PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint tests/constraints.txt
+# Twice quiet: errors only.
+PIP = $(BIN)/python -m pip install -qq --disable-pip-version-check --constraint tests/constraints.txt
 GATE = @$(BIN)/python tests/gates/run.py $@
 COLLECTIONS := .build/collections
 LINK := $(COLLECTIONS)/ansible_collections/hostpm/fencing
@@ -67,15 +68,15 @@ e2e: $(VENV)/dev ## the real ansible programs against the virtual rack
 test-ceiling: ## unit and end-to-end tests with the newest ansible-core and libraries, on the newest Python
 	@test -n "$(NEWEST_PYTHON)" || { echo "no Python 3.12 or later found; name one: make test-ceiling NEWEST_PYTHON=..."; exit 1; }
 	@$(NEWEST_PYTHON) -m venv --clear .build/ceiling
-	@.build/ceiling/bin/python -m pip install -q ansible-core -r requirements.txt -r tests/requirements.txt
+	@.build/ceiling/bin/python -m pip install -qq --disable-pip-version-check ansible-core -r requirements.txt -r tests/requirements.txt
 	@.build/ceiling/bin/ansible --version | head -1
 	@PATH=$(CURDIR)/.build/ceiling/bin:$$PATH .build/ceiling/bin/python -m pytest tests/unit tests/end_to_end
 
 test-floor: ## unit and device tests with the oldest ansible-core and libraries that we say we support
 	@$(PYTHON) -m venv --clear .build/floor
 	@sed -n 's/ *#.*//; s/>=/==/p' requirements.txt > .build/floor/oldest.txt
-	@.build/floor/bin/python -m pip install -q ansible-core==2.19.0 -r .build/floor/oldest.txt -r tests/requirements.txt
-	@PATH=$(CURDIR)/.build/floor/bin:$$PATH .build/floor/bin/python -m pytest tests/unit tests/devices
+	@.build/floor/bin/python -m pip install -qq --disable-pip-version-check ansible-core==2.19.0 -r .build/floor/oldest.txt -r tests/requirements.txt
+	@PATH=$(CURDIR)/.build/floor/bin:$$PATH .build/floor/bin/python -m pytest -W ignore::DeprecationWarning tests/unit tests/devices
 
 demo: $(VENV)/run $(LINK) ## restart virtual servers and watch: a dead BMC, two feeds, a wiring error, a failing PDU
 	@$(BIN)/python -m tests.lab.demo
