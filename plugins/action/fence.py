@@ -16,7 +16,6 @@ from typing import Any
 
 from ansible import constants as C
 from ansible.errors import AnsibleError, AnsibleUndefinedVariable
-from ansible.parsing.vault import AnsibleVaultError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
@@ -205,11 +204,11 @@ def _undefined(message: str, template: Any) -> str:
 
 
 def _is_vaults(error: BaseException | None) -> bool:
-    """Whether decryption failed, here or somewhere below."""
+    """Whether decryption failed, here or somewhere below; Ansible wraps that into errors of its own."""
     while error is not None:
-        if isinstance(error, AnsibleVaultError):
+        if "Vault" in type(error).__name__:
             return True
-        error = error.__cause__
+        error = error.__cause__ or error.__context__
     return False
 
 

@@ -154,7 +154,7 @@ class _Reader:
         """One agent with its type; None if something is wrong with it. Its secrets go to the findings."""
         before = len(self._findings.lines)
         given = self._given(name, raw)
-        if given is None:
+        if given is None or len(self._findings.lines) > before:
             return None
         agent_type = self._type(name, given)
         if agent_type is None:
