@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright (c) 2026, the hostpm.fencing authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -395,7 +394,7 @@ class Rack:
         """``node1.bmc``, ``127.0.0.1:11611`` or ``127.0.0.1:11611/3`` to the last two forms. A host's name is itself."""
         if name in self._targets:
             return self._targets[name]
-        device, _, outlet = name.partition("/")
+        device, _slash, outlet = name.partition("/")
         if device in self.devices and (not outlet or outlet in self.devices[device].points):
             return name
         raise ValueError(
@@ -468,7 +467,7 @@ class Rack:
     def command(self, target: str, on: bool, source: str = "by hand") -> None:
         """What a foreign protocol does: a command with its lag, its faults and its line in the record."""
         where = self.target(target)
-        device, _, outlet = where.partition("/")
+        device, _slash, outlet = where.partition("/")
         with self.lock:
             if device in self.devices:
                 point = self.devices[device].points[outlet]
@@ -765,7 +764,7 @@ def _number(text: str | None) -> Any:
 
 def _delays(text: str) -> dict[str, Any]:
     pairs = (pair.partition("=") for pair in text.split(",") if pair)
-    return {name.strip(): _number(value.strip()) for name, _, value in pairs}
+    return {name.strip(): _number(value.strip()) for name, _equals, value in pairs}
 
 
 def _lines(rack: Rack) -> Iterator[str]:

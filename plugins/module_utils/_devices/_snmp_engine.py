@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import importlib.util
 import os
 import socket
 import threading
@@ -21,7 +22,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, Union
 
 from ansible_collections.hostpm.fencing.plugins.module_utils._contract import (
     AuthenticationFailed,
@@ -49,12 +50,7 @@ except ImportError:
 else:
     HAS_PYSNMP = True
 
-try:
-    import cryptography  # noqa: F401  pysnmp encrypts with it
-except ImportError:
-    HAS_CRYPTOGRAPHY = False
-else:
-    HAS_CRYPTOGRAPHY = True
+HAS_CRYPTOGRAPHY = importlib.util.find_spec("cryptography") is not None  # pysnmp encrypts with it
 
 Oid = tuple[int, ...]
 
@@ -75,7 +71,7 @@ class Unreadable:
     kind: str
 
 
-Value = int | bytes | Oid | Missing | Unreadable
+Value = Union[int, bytes, Oid, Missing, Unreadable]
 
 
 @dataclass(frozen=True)
@@ -97,7 +93,7 @@ class User:
     priv_password: str | None = field(default=None, repr=False)
 
 
-Credentials = Community | User
+Credentials = Union[Community, User]
 
 # Names of the hlapi's constants. AES-192 and -256 are those of draft-blumenthal-aes-usm-04, as in net-snmp; the forms
 # with a c stretch the key as Cisco's devices do.

@@ -10,11 +10,12 @@ import re
 from pathlib import Path
 
 import pytest
+from gates.pdu_families import PAGE, page
+
 from ansible_collections.hostpm.fencing.plugins.module_utils._contract import Reason
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._agent_types import BUILT_IN
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._foreign import READ_TIMEOUT_S, TIMEOUT_S
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._host import Numbers
-from gates.pdu_families import PAGE, page
 
 ROOT = Path(__file__).resolve().parents[3]
 GUIDES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])

@@ -245,7 +245,7 @@ def test_the_record_does_not_depend_on_how_often_somebody_looks(
     commands: list[tuple[str, bool, float, float, bool]],
 ) -> None:
     lazy, eager = Bench(), Bench()
-    for thing, on, lag_s, wait_s, _ in commands:
+    for thing, on, lag_s, wait_s, _last in commands:
         for bench in (lazy, eager):
             if thing != "chassis":
                 bench.switch(thing, on=on, lag_s=lag_s)
@@ -270,7 +270,7 @@ def test_a_host_never_runs_without_power_and_has_power_while_a_feed_is_on(
     commands: list[tuple[str, bool, float, float, bool]],
 ) -> None:
     bench = Bench()
-    for thing, on, lag_s, wait_s, _ in commands:
+    for thing, on, lag_s, wait_s, _last in commands:
         if thing != "chassis":
             bench.switch(thing, on=on, lag_s=lag_s)
         elif on:

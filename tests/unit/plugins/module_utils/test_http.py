@@ -189,7 +189,7 @@ def test_a_call_ends_at_its_deadline_when_the_device_does_not_take_the_connectio
         full.bind(("127.0.0.1", 0))
         full.listen(0)
         waiting = []
-        for _ in range(4):  # Linux drops further SYNs once the queue is full.
+        for _turn in range(4):  # Linux drops further SYNs once the queue is full.
             filler = socket.socket()
             filler.setblocking(False)
             filler.connect_ex(full.getsockname())
@@ -242,7 +242,7 @@ def test_no_thread_and_no_socket_is_left_after_close(
     server = serve(answering(OK, OK), authority.context("127.0.0.1"))
     hanging = serve(silent)
     threads, before = threading.active_count(), count()
-    for _ in range(5):
+    for _turn in range(5):
         for each in (server, hanging):
             device = open_device(each, protocol="https", ca_path=str(authority.file))
             try:
@@ -260,7 +260,7 @@ def test_no_thread_and_no_socket_is_left_after_close(
 def test_the_connection_is_kept_between_requests(serve: Serve, open_device: Callable[..., HttpDevice]) -> None:
     server = serve(answering(OK, OK, OK))
     device = open_device(server)
-    for _ in range(3):
+    for _turn in range(3):
         assert device.request("GET", "/", Deadline(5.0)).json_object() == {}
     assert server.connections == 1
 
@@ -275,7 +275,7 @@ def test_a_kept_connection_that_the_device_closed_does_not_fail_a_read(
 
     server = serve(talk)
     device = open_device(server)
-    for _ in range(3):
+    for _turn in range(3):
         assert device.request(method, "/", Deadline(5.0)).status == 200
     assert server.connections == 3
 
@@ -427,7 +427,7 @@ def test_proxies_netrc_and_cookies_are_left_alone(
     requests = []
 
     def talk(server: SocketServer, connection: socket.socket) -> None:
-        for _ in range(2):
+        for _turn in range(2):
             requests.append(head(connection))
             connection.sendall(OK.replace(b"OK\r\n", b"OK\r\nSet-Cookie: sessionKey=abc; Path=/\r\n"))
 
@@ -438,7 +438,7 @@ def test_proxies_netrc_and_cookies_are_left_alone(
     for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     device = open_device(server)
-    for _ in range(2):
+    for _turn in range(2):
         assert device.request("GET", "/", Deadline(5.0)).status == 200
     assert not re.search(rb"authorization|cookie", b"".join(requests), re.IGNORECASE)
 
@@ -570,7 +570,7 @@ def test_every_status_has_its_meaning() -> None:
     for status, error in STATUSES.items():
         with pytest.raises(DeviceError, match=f"HTTP {status}") as caught:
             complain(Reply(status, {}, b""), "the reset")
-        assert type(caught.value) is error
+        assert caught.type is error
     for status in (200, 201, 202, 204):
         complain(Reply(status, {}, b""), "the reset")
     words = []

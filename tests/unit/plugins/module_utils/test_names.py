@@ -110,6 +110,6 @@ def test_no_process_is_started_when_no_time_is_left() -> None:
 def test_a_look_up_leaves_no_descriptor_behind() -> None:
     resolve("localhost", 1, Deadline(5.0))
     before = len(os.listdir("/proc/self/fd"))
-    for _ in range(5):
+    for _turn in range(5):
         resolve("localhost", 1, Deadline(5.0))
     assert len(os.listdir("/proc/self/fd")) == before

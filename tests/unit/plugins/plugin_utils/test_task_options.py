@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from ansible_collections.hostpm.fencing.plugins.modules import fence
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._host import State
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._inventory_vars import InputError

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from ansible_collections.hostpm.fencing.plugins.module_utils._contract import Busy
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._turns import DeviceTurns
 
@@ -45,7 +46,7 @@ def test_two_agents_of_one_task_never_overlap(tmp_path: Path) -> None:
 
     async def crowd() -> None:
         turns = DeviceTurns(tmp_path)
-        await asyncio.gather(*(talk(turns) for _ in range(10)))
+        await asyncio.gather(*(talk(turns) for _turn in range(10)))
 
     asyncio.run(crowd())
 
@@ -64,7 +65,7 @@ def test_forks_of_a_run_never_overlap(tmp_path: Path) -> None:
 
         asyncio.run(one())
 
-    children = [fork(talk) for _ in range(8)]
+    children = [fork(talk) for _turn in range(8)]
     for child in children:
         os.waitpid(child, 0)
     assert record.read_text().split() == ["in", "out"] * 8
