@@ -215,7 +215,7 @@ def missing_library(options: Mapping[str, Any]) -> str | None:
     encrypts = any(SUITES[suite][2] for suite in options["cipher_suites"] if suite in SUITES)
     cryptography = importlib.util.find_spec("cryptography") is not None
     if options["library"] == "pyghmi":
-        return None if importlib.util.find_spec("pyghmi") is not None and cryptography else "pyghmi"
+        return None if importlib.util.find_spec("pyghmi") is not None and cryptography else "pyghmi>=1.6.19"
     from ansible_collections.hostpm.fencing.plugins.module_utils._devices._ipmi_pythonipmi import INSTALLED
 
     return None if INSTALLED and (cryptography or not encrypts) else "python-ipmi[rmcpplus]>=0.6.1"
