@@ -40,13 +40,13 @@ def free_port() -> int:
 class IpmiSim:
     """One BMC of OpenIPMI's simulator. It keeps the host's power in a file, and every power command in another."""
 
-    def __init__(self, folder: Path, power: str = "on") -> None:
+    def __init__(self, folder: Path, power: str = "on", await_it: bool = True) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         self._folder = folder
         self._power = folder / "power"
         self._commands = folder / "commands"
-        self._power.write_text("1" if power == "on" else "0")
+        self._power.write_text("1\n" if power == "on" else "0\n")
         self._commands.write_text("")
         hook = folder / "hook"
         hook.write_text(
@@ -54,7 +54,7 @@ class IpmiSim:
                 f"""\
                 #!/bin/sh
                 case "$1" in
-                get) echo "power:$(cat {shlex.quote(str(self._power))})" ;;
+                get) read power < {shlex.quote(str(self._power))}; echo "power:$power" ;;
                 set) echo "$3" >> {shlex.quote(str(self._commands))}; echo "$3" > {shlex.quote(str(self._power))} ;;
                 esac
                 """
@@ -78,9 +78,9 @@ class IpmiSim:
         )
         (folder / "state").mkdir(exist_ok=True)
         self._process: subprocess.Popen[bytes] | None = None
-        self.start()
+        self.start(await_it)
 
-    def start(self) -> None:
+    def start(self, await_it: bool = True) -> None:
         assert IPMI_SIM is not None
         self._process = subprocess.Popen(
             [IPMI_SIM, "-c", "lan.conf", "-f", "bmc.emu", "-s", "state", "-n"],
@@ -89,7 +89,8 @@ class IpmiSim:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        await_ping(self.port)
+        if await_it:
+            await_ping(self.port)
 
     @property
     def power(self) -> str:
@@ -97,12 +98,16 @@ class IpmiSim:
 
     @power.setter
     def power(self, power: str) -> None:
-        self._power.write_text("1" if power == "on" else "0")
+        self._power.write_text("1\n" if power == "on" else "0\n")
 
     @property
     def commands(self) -> list[str]:
         """The power commands that reached the BMC."""
         return ["on" if line == "1" else "off" for line in self._commands.read_text().split()]
+
+    @property
+    def alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
 
     def stop(self) -> None:
         if self._process is not None:
@@ -208,8 +213,22 @@ class PyghmiBmc:
 
 
 # Payload types of RMCP+ (IPMI v2.0, table 13-16), as far as a network without keys can tell.
-OPEN_SESSION, RAKP_1, RAKP_3, IN_SESSION, CAPABILITIES = "open session", "RAKP 1", "RAKP 3", "in session", "capabilities"
-KINDS = {0x10: OPEN_SESSION, 0x11: OPEN_SESSION, 0x12: RAKP_1, 0x13: RAKP_1, 0x14: RAKP_3, 0x15: RAKP_3, 0x00: IN_SESSION}
+OPEN_SESSION, RAKP_1, RAKP_3, IN_SESSION, CAPABILITIES = (
+    "open session",
+    "RAKP 1",
+    "RAKP 3",
+    "in session",
+    "capabilities",
+)
+KINDS = {
+    0x10: OPEN_SESSION,
+    0x11: OPEN_SESSION,
+    0x12: RAKP_1,
+    0x13: RAKP_1,
+    0x14: RAKP_3,
+    0x15: RAKP_3,
+    0x00: IN_SESSION,
+}
 
 
 def kind_of(packet: bytes) -> str:
