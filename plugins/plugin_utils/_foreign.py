@@ -235,6 +235,7 @@ class BoundedProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
         self.killed = False
+        self.status: int | None = None
 
     def run(self, argv: Sequence[str], in_data: bytes | None, cwd: str) -> tuple[int, bytes, bytes]:
         """Exit status, stdout and stderr. Nothing is started after ``kill``."""
@@ -254,7 +255,8 @@ class BoundedProcess:
         except subprocess.TimeoutExpired:
             self.kill()
             out, err = self._rest_of(process)
-        return process.wait(), out, err
+        self.status = process.wait()
+        return self.status, out, err
 
     def kill(self) -> None:
         with self._lock:
@@ -393,8 +395,14 @@ class ForeignExchanges:
         self._process: BoundedProcess | None = None
         self._under_way: asyncio.Future[dict[str, Any]] | None = None
         self._interrupted = False
+        # Why the last run failed, and how long it took (seconds).
+        self._failure: DeviceError | None = None
+        self._took_s = 0.0
 
     async def read(self, left_s: float) -> Reading:
+        if self._failure is not None and left_s < self._took_s:
+            # Another run would only be cut short, and hide why this one failed.
+            raise self._failure
         result = await self._call({}, left_s)
         power = _power(result.get("power"))
         raw = _line(result.get("raw") or result.get("power") or "nothing")
@@ -405,6 +413,7 @@ class ForeignExchanges:
         return Reading(power, raw)
 
     async def switch(self, power: Power, left_s: float) -> None:
+        self._failure = None
         await self._call({"state": str(power)}, left_s)
 
     def interrupt(self) -> None:
@@ -418,6 +427,19 @@ class ForeignExchanges:
             await asyncio.wait({self._under_way})
 
     async def _call(self, state: Mapping[str, str], left_s: float) -> dict[str, Any]:
+        """One run, and what it says; why it failed is remembered."""
+        began = time.monotonic()
+        failure, self._failure = self._failure, None
+        try:
+            return await self._run(state, left_s)
+        except TimedOut as error:
+            self._failure = failure if failure and left_s < 3 * self._took_s else error
+            raise self._failure from None
+        except DeviceError as error:
+            self._failure, self._took_s = error, time.monotonic() - began
+            raise
+
+    async def _run(self, state: Mapping[str, str], left_s: float) -> dict[str, Any]:
         began = time.monotonic()
         async with self._turn(left_s):
             left_s -= time.monotonic() - began
@@ -438,6 +460,9 @@ class ForeignExchanges:
             )
         if result.get("failed") or result.get("unreachable"):
             raise _error(self._fqcn, result)
+        if process.status:
+            # An answer of a process that then ended badly proves nothing.
+            raise BadReply(f"the module {self._fqcn} answered and then ended with status {process.status}")
         if result.get("skipped"):
             raise ModuleFailed(Reason.UNSUPPORTED, f"the module {self._fqcn} does not read in check mode")
         return result

@@ -102,7 +102,9 @@ class Programs:
     def ad_hoc(self, pattern: str, options: str = "", *arguments: str, env: Mapping[str, str] | None = None) -> Done:
         """``ansible PATTERN -m hostpm.fencing.fence -a OPTIONS``."""
         given = ["-a", options] if options else []
-        return self.run("ansible", pattern, "-m", "hostpm.fencing.fence", *given, *self._inventories, *arguments, env=env)
+        return self.run(
+            "ansible", pattern, "-m", "hostpm.fencing.fence", *given, *self._inventories, *arguments, env=env
+        )
 
     def play(
         self,
@@ -110,23 +112,26 @@ class Programs:
         *arguments: str,
         env: Mapping[str, str] | None = None,
         hosts: str = "all",
+        longest_s: float = LONGEST_RUN_S,
         **keywords: Any,
     ) -> Done:
         """``ansible-playbook`` with one play of these tasks."""
         playbook = self.folder / "play.yml"
         play = {"name": "Test", "hosts": hosts, "gather_facts": False, **keywords, "tasks": list(tasks)}
         playbook.write_text(as_yaml([play]))
-        return self.playbook(str(playbook), *arguments, env=env)
+        return self.playbook(str(playbook), *arguments, env=env, longest_s=longest_s)
 
-    def playbook(self, playbook: str, *arguments: str, env: Mapping[str, str] | None = None) -> Done:
-        return self.run("ansible-playbook", playbook, *self._inventories, *arguments, env=env)
+    def playbook(self, playbook: str, *arguments: str, **how: Any) -> Done:
+        return self.run("ansible-playbook", playbook, *self._inventories, *arguments, **how)
 
-    def run(self, program: str, *arguments: str, env: Mapping[str, str] | None = None) -> Done:
+    def run(
+        self, program: str, *arguments: str, env: Mapping[str, str] | None = None, longest_s: float = LONGEST_RUN_S
+    ) -> Done:
         with self.start(program, *arguments, env=env) as process:
             try:
-                stdout, stderr = process.communicate(timeout=LONGEST_RUN_S)
+                stdout, stderr = process.communicate(timeout=longest_s)
             except subprocess.TimeoutExpired:
-                process.kill()
+                process.terminate()
                 raise
         return self.done(process, stdout, stderr)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from end_to_end.programs import Done, Programs, Vaulted, fence
+
 from lab.rack import RunningRack, make_inventory
 
 SECRET = "canary-in-the-wrong-place"
@@ -37,7 +38,10 @@ def rack() -> Iterator[RunningRack]:
 def agents(rack: RunningRack) -> dict[str, dict[str, Any]]:
     """The right agents of one host, all options written out."""
     return {
-        name.partition(".")[2]: {"type": agent.type, **{key: value for key, value in agent.options.items() if key != "type"}}
+        name.partition(".")[2]: {
+            "type": agent.type,
+            **{key: value for key, value in agent.options.items() if key != "type"},
+        }
         for name, agent in rack._agents.items()
     }
 
@@ -65,29 +69,56 @@ def cases(right: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[dict[str, A
 
     found: dict[str, tuple[dict[str, Any], str]] = {
         # The type
-        "type-typo": (one(but(bmc, type="ipmii")), "agent a: type: there is no such type (did you mean ipmi?); write one of ipmi, redfish, snmp"),
+        "type-typo": (
+            one(but(bmc, type="ipmii")),
+            "agent a: type: there is no such type (did you mean ipmi?); write one of ipmi, redfish, snmp",
+        ),
         "type-missing": (one(but(bmc, "type")), "agent a: type: is missing"),
         "type-number": (one(but(bmc, type=5)), "agent a: type: is missing"),
         "type-secret": (one(but(bmc, type=SECRET)), "agent a: type: there is no such type; write one of"),
-        "type-not-installed": (one(but(bmc, type="acme.dc.no_power")), "agent a: type: the module acme.dc.no_power is not installed"),
-        "type-no-power-module": (one({"type": "ansible.builtin.ping"}), "agent a: type: the module ansible.builtin.ping is no power module: it documents no option state and no option timeout"),
-        "type-one-way": (one({"type": "acme.dc.one_way_power"}), "agent a: type: the module acme.dc.one_way_power is no power module: it requires the option state"),
-        "type-shell": (one({"type": "acme.dc.shell_power"}), "agent a: type: the module acme.dc.shell_power is not written in Python"),
+        "type-not-installed": (
+            one(but(bmc, type="acme.dc.no_power")),
+            "agent a: type: the module acme.dc.no_power is not installed",
+        ),
+        "type-no-power-module": (
+            one({"type": "ansible.builtin.ping"}),
+            "agent a: type: the module ansible.builtin.ping is no power module: it documents no option state and no option timeout",
+        ),
+        "type-one-way": (
+            one({"type": "acme.dc.one_way_power"}),
+            "agent a: type: the module acme.dc.one_way_power is no power module: it requires the option state",
+        ),
+        "type-shell": (
+            one({"type": "acme.dc.shell_power"}),
+            "agent a: type: the module acme.dc.shell_power is not written in Python",
+        ),
         # Options
-        "option-unknown": (one(but(bmc, passwort=SECRET)), "agent a: passwort: is not an option of the type ipmi; it has address,"),
+        "option-unknown": (
+            one(but(bmc, passwort=SECRET)),
+            "agent a: passwort: is not an option of the type ipmi; it has address,",
+        ),
         "option-of-another-type": (one(but(bmc, outlet=3)), "agent a: outlet: is not an option of the type ipmi"),
         "option-kind": (one(but(bmc, kind="supply")), "agent a: kind: the type ipmi knows that itself"),
         "option-state": (one(but(bmc, state="off")), "agent a: state: is not an option of the type ipmi"),
         "address-missing": (one(but(bmc, "address")), "agent a: address: is missing"),
         "address-empty": (one(but(bmc, address="")), "agent a: address: must be a name or an IP address"),
         "address-list": (one(but(psu, address=["pdu-a", "pdu-b"])), "agent a: address: must be text"),
-        "address-newline": (one(but(bmc, address="127.0.0.1\n127.0.0.2")), "agent a: address: must be one line without NUL"),
+        "address-newline": (
+            one(but(bmc, address="127.0.0.1\n127.0.0.2")),
+            "agent a: address: must be one line without NUL",
+        ),
         "password-missing": (one(but(bmc, "password")), "agent a: password: is missing"),
         "password-newline": (one(but(bmc, password=f"{SECRET}\n")), "agent a: password: must be one line without NUL"),
         "password-nul": (one(but(bmc, password=f"{SECRET}\0")), "agent a: password: must be one line without NUL"),
         "password-boolean": (one(but(bmc, password=True)), "agent a: password: must be text"),
-        "password-long": (one(but(bmc, password=SECRET)), "agent a: password: is longer than the 20 bytes that IPMI carries"),
-        "password-alone": (one(but(web, "username")), "agent a: username: is missing: username and password go together"),
+        "password-long": (
+            one(but(bmc, password=SECRET)),
+            "agent a: password: is longer than the 20 bytes that IPMI carries",
+        ),
+        "password-alone": (
+            one(but(web, "username")),
+            "agent a: username: is missing: username and password go together",
+        ),
         "port-secret": (one(but(bmc, port=SECRET)), "agent a: port: must be a whole number"),
         "port-boolean": (one(but(bmc, port=True)), "agent a: port: must be a whole number"),
         "port-high": (one(but(web, port=65536)), "agent a: port: must be from 1 to 65535"),
@@ -96,7 +127,10 @@ def cases(right: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[dict[str, A
         "outlet-missing": (one(but(psu, "outlet")), "agent a: outlet: is missing"),
         "outlet-zero": (one(but(psu, outlet=0)), "agent a: outlet: cannot be 0: outlets count from 1"),
         "outlet-negative": (one(but(psu, outlet=-1)), "agent a: outlet: cannot be -1"),
-        "outlet-name-on-numbers": (one(but(psu, outlet="seven", model="aten_pe")), "agent a: outlet: must be a number for aten_pe"),
+        "outlet-name-on-numbers": (
+            one(but(psu, outlet="seven", model="aten_pe")),
+            "agent a: outlet: must be a number for aten_pe",
+        ),
         "outlet-fraction": (one(but(psu, outlet=1.5)), "agent a: outlet: must be a number or a text"),
         "timeout-negative": (one(but(bmc, timeout=-5)), "agent a: timeout: must be more than 0 seconds"),
         "timeout-zero": (one(but(bmc, read_timeout=0)), "agent a: read_timeout: must be more than 0 seconds"),
@@ -105,24 +139,48 @@ def cases(right: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[dict[str, A
         "timeout-endless": (one(but(bmc, timeout=math.inf)), "agent a: timeout: must be a number"),
         "timeout-boolean": (one(but(bmc, timeout=True)), "agent a: timeout: must be a number"),
         # A module of somebody else: its own documentation is its argument spec.
-        "foreign-unknown": (one(busbar(taps=3)), "agent a: taps: is not an option of the type acme.dc.busbar_power; it has address,"),
-        "foreign-missing": (one({key: value for key, value in busbar().items() if key != "tap"}), "agent a: tap: is missing"),
+        "foreign-unknown": (
+            one(busbar(taps=3)),
+            "agent a: taps: is not an option of the type acme.dc.busbar_power; it has address,",
+        ),
+        "foreign-missing": (
+            one({key: value for key, value in busbar().items() if key != "tap"}),
+            "agent a: tap: is missing",
+        ),
         "foreign-number": (one(busbar(tap="three")), "agent a: tap: must be a whole number"),
         "foreign-kind": (one(busbar(kind="feed")), "agent a: kind: must be chassis or supply"),
         "foreign-parallel": (one(busbar(parallel="often")), "agent a: parallel: must be true or false"),
-        "foreign-twice": (leveled([["a", "b"]], a=busbar(pass_phrase="one"), b=busbar(pass_phrase="two")), "agent b: address: names the same device and outlet as the agent a"),
+        "foreign-twice": (
+            leveled([["a", "b"]], a=busbar(pass_phrase="one"), b=busbar(pass_phrase="two")),
+            "agent b: address: names the same device and outlet as the agent a",
+        ),
         # Levels
-        "levels-missing": (leveled(None, bmc=bmc, psu=psu), "fence_levels: is missing: several agents need levels; write for example [[bmc], [psu]]"),
+        "levels-missing": (
+            leveled(None, bmc=bmc, psu=psu),
+            "fence_levels: is missing: several agents need levels; write for example [[bmc], [psu]]",
+        ),
         "levels-empty": (leveled([], a=bmc), "fence_levels: must be a list of lists"),
         "levels-text": (leveled("a", a=bmc), "fence_levels: must be a list of lists"),
         "levels-flat": (leveled(["a"], a=bmc), "fence_levels: level 1 must be a list of agent names"),
         "level-empty": (leveled([["a"], []], a=bmc), "fence_levels: level 2 must be a list of agent names"),
-        "level-unknown": (leveled([["a"], ["psu"]], a=bmc), "fence_levels: level 2 names the agent 'psu', which fence_agents does not have"),
+        "level-unknown": (
+            leveled([["a"], ["psu"]], a=bmc),
+            "fence_levels: level 2 names the agent 'psu', which fence_agents does not have",
+        ),
         "level-none": (leveled([["a"]], a=bmc, b=psu), "agent b: fence_levels: the agent is in no level"),
         "level-two": (leveled([["a"], ["a"]], a=bmc), "agent a: fence_levels: the agent is in several places"),
-        "level-mixed": (leveled([["a", "b"]], a=bmc, b=psu), "fence_levels: level 1 mixes kinds (a is chassis, b is supply)"),
-        "outlet-twice": (leveled([["a", "b"]], a=psu, b=but(psu, community="another")), "agent b: address: names the same device and outlet as the agent a"),
-        "level-boolean": (leveled([[True, "b"]], on=psu, b=psu_b), "fence_levels: level 1: the name of an agent is no text; put names such as on, off"),
+        "level-mixed": (
+            leveled([["a", "b"]], a=bmc, b=psu),
+            "fence_levels: level 1 mixes kinds (a is chassis, b is supply)",
+        ),
+        "outlet-twice": (
+            leveled([["a", "b"]], a=psu, b=but(psu, community="another")),
+            "agent b: address: names the same device and outlet as the agent a",
+        ),
+        "level-boolean": (
+            leveled([[True, "b"]], on=psu, b=psu_b),
+            "fence_levels: level 1: the name of an agent is no text; put names such as on, off",
+        ),
         # Agents
         "agents-missing": ({}, "fence_agents: is not defined for this host"),
         "agents-null": ({"fence_agents": None}, "fence_agents: is not defined for this host"),
@@ -130,27 +188,72 @@ def cases(right: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[dict[str, A
         "agents-list": ({"fence_agents": [bmc]}, "fence_agents: must be a mapping"),
         "agents-text": ({"fence_agents": SECRET}, "fence_agents: must be a mapping"),
         "agent-text": (one(SECRET), "agent a: fence_agents: must be a mapping with at least type and address"),
-        "agent-boolean-name": ({"fence_agents": {True: bmc}}, "agent True: fence_agents: the name of an agent is no text; put names such as on, off, yes and no in quotes"),
+        "agent-boolean-name": (
+            {"fence_agents": {True: bmc}},
+            "agent True: fence_agents: the name of an agent is no text; put names such as on, off, yes and no in quotes",
+        ),
         "agent-empty-name": ({"fence_agents": {"": bmc}}, "agent '': fence_agents: the name of an agent is empty"),
-        "agent-newline-name": ({"fence_agents": {"a\nb": bmc}}, "agent 'a\\nb': fence_agents: the name of an agent is empty, or has a comma"),
-        "agent-name-twice": ({"fence_agents": {1: bmc, "1": psu}}, "agent '1': fence_agents: the name of an agent is given twice"),
+        "agent-newline-name": (
+            {"fence_agents": {"a\nb": bmc}},
+            "agent 'a\\nb': fence_agents: the name of an agent is empty, or has a comma",
+        ),
+        "agent-name-twice": (
+            {"fence_agents": {1: bmc, "1": psu}},
+            "agent '1': fence_agents: the name of an agent is given twice",
+        ),
         # What agents have in common
         "defaults-list": (one(bmc, fence_agent_defaults=[SECRET]), "fence_agent_defaults: must be a mapping"),
-        "defaults-of-type": (one(bmc, fence_agent_defaults={"ipmi": SECRET}), "agent a: fence_agent_defaults: ipmi must be a mapping"),
-        "defaults-unknown": (one(bmc, fence_agent_defaults={"ipmi": {"community": SECRET}}), "agent a: community: is not an option of the type ipmi"),
-        "credential-unknown": (one(but(bmc, credential="rack7"), fence_credentials_rack8={"password": SECRET}), "agent a: credential: no variable fence_credentials_NAME is defined for the NAME that is written here; this host has fence_credentials_rack8"),
+        "defaults-of-type": (
+            one(bmc, fence_agent_defaults={"ipmi": SECRET}),
+            "agent a: fence_agent_defaults: ipmi must be a mapping",
+        ),
+        "defaults-unknown": (
+            one(bmc, fence_agent_defaults={"ipmi": {"community": SECRET}}),
+            "agent a: community: is not an option of the type ipmi",
+        ),
+        "credential-unknown": (
+            one(but(bmc, credential="rack7"), fence_credentials_rack8={"password": SECRET}),
+            "agent a: credential: no variable fence_credentials_NAME is defined for the NAME that is written here; this host has",
+        ),
         "credential-secret": (one(but(bmc, credential=SECRET)), "agent a: credential: no variable"),
-        "credential-text": (one(but(bmc, credential="x"), fence_credentials_x=SECRET), "agent a: fence_credentials_x: must be a mapping"),
+        "credential-text": (
+            one(but(bmc, credential="x"), fence_credentials_x=SECRET),
+            "agent a: fence_credentials_x: must be a mapping",
+        ),
         # Templates
-        "template-undefined": (one(but(bmc, password="{{ nobody_wrote_this }}")), "agent a: password: its template uses the variable nobody_wrote_this, which is not defined"),
-        "template-key": (one(but(bmc, password="{{ table[index] }}"), table={}, index=SECRET), "agent a: password: its template uses something that is not defined"),
-        "template-attribute": (one(but(bmc, password="{{ table.bmc7 }}"), table={}), "agent a: password: its template uses something that is not defined: bmc7"),
-        "template-broken": (one(but(bmc, password="{{ table. }}"), table={}), "agent a: password: its value cannot be resolved; look at its template"),
-        "template-endless": (one(but(bmc, password="{{ a }}"), a="{{ b }}", b="{{ a }}"), "agent a: password: its value cannot be resolved; look at its template"),
-        "template-whole": ({"fence_agents": "{{ nobody_wrote_this }}"}, "fence_agents: its template uses the variable nobody_wrote_this"),
-        "vault-locked": (one(but(bmc, password=OTHER_VAULT)), "agent a: password: its value cannot be decrypted; is the vault password given and right?"),
-        "vault-locked-below": (one(but(bmc, password="{{ vaulted }}"), vaulted=OTHER_VAULT), "agent a: password: its value cannot be decrypted; is the vault password given and right?"),
-    }  # fmt: skip
+        "template-undefined": (
+            one(but(bmc, password="{{ nobody_wrote_this }}")),
+            "agent a: password: its template uses the variable nobody_wrote_this, which is not defined",
+        ),
+        "template-key": (
+            one(but(bmc, password="{{ table[index] }}"), table={}, index=SECRET),
+            "agent a: password: its template uses something that is not defined",
+        ),
+        "template-attribute": (
+            one(but(bmc, password="{{ table.bmc7 }}"), table={}),
+            "agent a: password: its template uses something that is not defined: bmc7",
+        ),
+        "template-broken": (
+            one(but(bmc, password="{{ table. }}"), table={}),
+            "agent a: password: its value cannot be resolved; look at its template",
+        ),
+        "template-endless": (
+            one(but(bmc, password="{{ a }}"), a="{{ b }}", b="{{ a }}"),
+            "agent a: password: its value cannot be resolved; look at its template",
+        ),
+        "template-whole": (
+            {"fence_agents": "{{ nobody_wrote_this }}"},
+            "fence_agents: its template uses the variable nobody_wrote_this",
+        ),
+        "vault-locked": (
+            one(but(bmc, password=OTHER_VAULT)),
+            "agent a: password: its value cannot be decrypted; is the vault password given and right?",
+        ),
+        "vault-locked-below": (
+            one(but(bmc, password="{{ vaulted }}"), vaulted=OTHER_VAULT),
+            "agent a: password: its value cannot be decrypted; is the vault password given and right?",
+        ),
+    }
     # Variables that stand in for options of the task
     for name, value, words in (
         ("confirm_reads", 0, "must be at least 1"),
@@ -246,13 +349,15 @@ OPTIONS = {
     "timeout-endless": ("timeout: .inf", "option timeout: must be a number of seconds"),
     "stagger-boolean": ("stagger: yes", "option stagger: must be a number of seconds"),
     "on-failure-unknown": ("on_failure: retry", "option on_failure: must be one of leave, restore"),
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")
 def refused(rack: RunningRack, agents: dict[str, dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> Done:
     """All the bad options, a task each, and the requests that devices got meanwhile."""
-    programs = Programs(tmp_path_factory.mktemp("options"), {"all": {"hosts": {"node1": {"fence_agents": {"bmc": agents["bmc"]}}}}})
+    programs = Programs(
+        tmp_path_factory.mktemp("options"), {"all": {"hosts": {"node1": {"fence_agents": {"bmc": agents["bmc"]}}}}}
+    )
     text = "- hosts: all\n  gather_facts: false\n  ignore_errors: true\n  tasks:\n"
     for options, _line in OPTIONS.values():
         lines = "".join(f"        {line}\n" for line in ["state: off"] * ("state:" not in options) + [options])
@@ -333,7 +438,10 @@ def test_odd_names_of_agents_are_names(rack: RunningRack, agents: dict[str, dict
 
 
 def test_all_mistakes_of_a_host_are_told_at_once(agents: dict[str, dict[str, Any]], tmp_path: Path) -> None:
-    wrong = {"fence_agents": {"a": {**agents["bmc"], "port": "x"}, "b": {**agents["psu_a"], "outlet": 0}}, "fence_levels": [["a"], ["b", "c"]]}
+    wrong = {
+        "fence_agents": {"a": {**agents["bmc"], "port": "x"}, "b": {**agents["psu_a"], "outlet": 0}},
+        "fence_levels": [["a"], ["b", "c"]],
+    }
     done = Programs(tmp_path, {"all": {"hosts": {"node1": wrong}}}).play([fence("off")])
     assert [line.partition(":")[2].partition(":")[0].strip() for line in done.message("node1").splitlines()] == [
         "agent a",

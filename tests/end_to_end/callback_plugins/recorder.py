@@ -35,24 +35,24 @@ RESULTS = ("v2_runner_on_ok", "v2_runner_on_failed", "v2_runner_on_unreachable")
 def everything(thing, lines, seen, path):
     """Every value that can be reached from ``thing``, a line each."""
     if isinstance(thing, PLAIN):
-        lines.append("%s = %r" % (path, thing))
+        lines.append(f"{path} = {thing!r}")
         return
     if id(thing) in seen or isinstance(thing, (*THE_INVENTORY, type)) or callable(thing):
-        lines.append("%s is %s" % (path, getattr(thing, "name", type(thing).__name__)))
+        lines.append(f"{path} is {getattr(thing, 'name', type(thing).__name__)}")
         return
     seen[id(thing)] = thing
     if isinstance(thing, Mapping):
         for key, value in thing.items():
-            lines.append("%s has %r" % (path, key))
-            everything(value, lines, seen, "%s.%s" % (path, key))
+            lines.append(f"{path} has {key!r}")
+            everything(value, lines, seen, f"{path}.{key}")
     elif isinstance(thing, (list, tuple, Set)):
         for number, value in enumerate(thing):
-            everything(value, lines, seen, "%s[%d]" % (path, number))
+            everything(value, lines, seen, f"{path}[{number}]")
     else:
         slots = [name for kind in type(thing).__mro__ for name in getattr(kind, "__slots__", ())]
         names = [*vars(thing)] if hasattr(thing, "__dict__") else []
         for name in dict.fromkeys([*names, *slots]):
-            everything(getattr(thing, name, None), lines, seen, "%s.%s" % (path, name))
+            everything(getattr(thing, name, None), lines, seen, f"{path}.{name}")
 
 
 class CallbackModule(CallbackBase):

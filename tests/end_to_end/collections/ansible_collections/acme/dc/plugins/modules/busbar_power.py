@@ -34,6 +34,9 @@ tap: {description: The tap that was spoken to., type: int, returned: always}
 """
 
 import os
+import signal
+import subprocess
+import sys
 import time
 
 from ansible.module_utils.basic import AnsibleModule
@@ -54,26 +57,70 @@ def main():
     behave, state = module.params["behave"], module.params["state"]
     device = os.path.join(module.params["address"], "tap%d" % module.params["tap"])
     with open(device + ".log", "a") as log:
-        log.write("%.6f %s %d\n" % (time.time(), state or "read", module.params["tap"]))
-    if behave == "hangs":
-        time.sleep(600)
-    if behave == "echoes":
-        module.fail_json(msg="login with %s refused" % module.params["pass_phrase"], reason="auth", power="unknown")
-    if behave == "invents":
-        module.fail_json(msg="something else", reason="phase_of_the_moon", power="unknown")
-    if behave == "boolean":
-        module.exit_json(changed=False, power=False)
-    if behave == "shouts":
-        module.exit_json(changed=False, power="OFF")
+        log.write("%.6f %s %d %d\n" % (time.time(), state or "read", module.params["tap"], os.getpid()))
+    if behave in MISBEHAVIOUR:
+        MISBEHAVIOUR[behave](module, device)
     with open(device) as file:
         power = file.read().strip()
     changed = state is not None and state != power
-    if changed and not module.check_mode:
+    if changed and not module.check_mode and behave != "lies":
         with open(device, "w") as file:
             file.write(state)
         power = state
-    module.exit_json(changed=changed, power=power, tap=module.params["tap"], raw="tap%d %s" % (module.params["tap"], power))
+    if behave == "contradicts" and state is not None:
+        power = {"on": "off", "off": "on"}[power]
+    if behave == "lies":
+        power = state or power
+    module.exit_json(
+        changed=changed, power=power, tap=module.params["tap"], raw="tap%d %s" % (module.params["tap"], power)
+    )
 
+
+def hang(module, device):
+    """Starts a child that hangs, too, and hangs."""
+    child = subprocess.Popen(["sleep", "600"])
+    with open(device + ".pids", "a") as pids:
+        pids.write("%d %d\n" % (os.getpid(), child.pid))
+    time.sleep(600)
+
+
+def junk(module, device):
+    sys.stdout.write("Segmentation violation in busbar firmware, please hold the line\n")
+    sys.exit(0)
+
+
+def after_words(module, device):
+    """A good answer, and then the process ends badly."""
+    sys.stdout.write('{"changed": false, "power": "off"}')
+    sys.stdout.flush()
+    os._exit(3)
+
+
+MISBEHAVIOUR = {
+    "hangs": hang,
+    "prints junk": junk,
+    "says nothing": lambda module, device: sys.exit(0),
+    "ends badly": after_words,
+    "dies": lambda module, device: os.kill(os.getpid(), signal.SIGSEGV),
+    "raises": lambda module, device: 1 / 0,
+    "echoes": lambda module, device: module.fail_json(
+        msg="login with %s refused" % module.params["pass_phrase"], reason="auth", power="unknown"
+    ),
+    "fails": lambda module, device: module.fail_json(msg="something is wrong"),
+    "invents": lambda module, device: module.fail_json(
+        msg="something else", reason="phase_of_the_moon", power="unknown"
+    ),
+    "is vetoed": lambda module, device: module.fail_json(msg="a person works there", reason="vetoed", power="off"),
+    "boolean": lambda module, device: module.exit_json(changed=False, power=False),
+    "number": lambda module, device: module.exit_json(changed=False, power=0),
+    "list": lambda module, device: module.exit_json(changed=False, power=["off"]),
+    "sleeps": lambda module, device: module.exit_json(changed=False, power="sleeping"),
+    "forgets": lambda module, device: module.exit_json(changed=False),
+    "shouts": lambda module, device: module.exit_json(changed=False, power="OFF"),
+    "tells": lambda module, device: module.exit_json(
+        changed=False, power="unknown", reason="busy", msg="I am %s" % device
+    ),
+}
 
 if __name__ == "__main__":
     main()
