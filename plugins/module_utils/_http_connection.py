@@ -29,12 +29,11 @@ from ansible_collections.hostpm.fencing.plugins.module_utils._contract import (
 from ansible_collections.hostpm.fencing.plugins.module_utils._names import resolve
 
 try:
-    from urllib3.connection import HTTPConnection, HTTPSConnection
-    from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+    from urllib3.connection import HTTPConnection
+    from urllib3.connectionpool import HTTPConnectionPool
 except ImportError:
     # _http.py says so; here the classes only have to exist.
-    HTTPConnection = HTTPSConnection = object  # type: ignore[assignment,misc,unused-ignore]
-    HTTPConnectionPool = HTTPSConnectionPool = object  # type: ignore[assignment,misc,unused-ignore]
+    HTTPConnection = HTTPConnectionPool = object  # type: ignore[assignment,misc,unused-ignore]
 
 # How often the watch looks at the deadline: an interrupted task moves it.
 WATCH_S = 0.1
@@ -44,9 +43,8 @@ SHORTEST_WAIT_S = 0.01
 
 def open_pool(address: str, port: int, protocol: str, verify: bool | str, guard: Guard) -> HTTPConnectionPool:
     """A pool of one connection to the device, and to nothing else."""
-    if protocol == "https":
-        return _TlsPool(address, port, maxsize=1, ssl_context=_tls_context(verify), guard=guard)
-    return _Pool(address, port, maxsize=1, guard=guard)
+    tls = _tls_context(verify) if protocol == "https" else None
+    return _Pool(address, port, maxsize=1, guard=guard, tls=tls)
 
 
 class Guard:
@@ -113,28 +111,43 @@ class Guard:
 
 
 class _Connection(HTTPConnection):
-    """A plain connection that resolves and connects within the deadline, and tells how far it came."""
+    """A connection that resolves, connects and speaks TLS within the deadline, and tells how far it came.
 
-    def __init__(self, *args: Any, guard: Guard, **kwargs: Any) -> None:
+    TLS is spoken here and not by urllib3's HTTPSConnection: whom to trust is then the context's business alone, in every
+    release of urllib3.
+    """
+
+    def __init__(self, *args: Any, guard: Guard, tls: ssl.SSLContext | None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._guard = guard
+        self._tls = tls
+        # http.client leaves this one out of the Host header.
+        self.default_port = 80 if tls is None else 443  # type: ignore[misc,unused-ignore]
 
     def connect(self) -> None:
         self._guard.fresh = True
         self._guard.connection = self
-        try:
-            super().connect()
-        except ssl.SSLCertVerificationError as error:
-            raise TlsFailed(*CERTIFICATE_FAULTS.get(error.verify_code, UNKNOWN_ISSUER)) from None
-        except (ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionError):
-            raise Unreachable("it closed the connection in the TLS handshake", "is it restarting?") from None
-        except ssl.SSLError:
-            raise TlsFailed(
-                "no TLS connection could be agreed on", "does this port speak https, with TLS 1.2 or newer?"
-            ) from None
-        except TimeoutError:
-            raise self._guard.timed_out() from None
-        self._guard.stage = "before anything was sent"
+        super().connect()
+        if self._tls is not None and self.sock is not None:
+            self._guard.stage = "in the TLS handshake"
+            try:
+                self.sock = self._tls.wrap_socket(self.sock, server_hostname=self.host.partition("%")[0])
+            except Exception as error:
+                self.close()
+                raise self._tls_fault(error) from None
+
+    def _tls_fault(self, error: Exception) -> Exception:
+        if isinstance(error, TimeoutError):
+            return self._guard.timed_out()
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return TlsFailed(*CERTIFICATE_FAULTS.get(error.verify_code, UNKNOWN_ISSUER))
+        closed = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
+        if isinstance(error, ssl.SSLError) and not isinstance(error, closed):
+            seen = "no TLS connection could be agreed on"
+            return TlsFailed(seen, "does this port speak https, with TLS 1.2 or newer?")
+        if isinstance(error, OSError):
+            return Unreachable("it closed the connection in the TLS handshake", "is it restarting?")
+        return error
 
     def send(self, data: Any) -> None:
         if self.sock is None:
@@ -166,25 +179,11 @@ class _Connection(HTTPConnection):
         except BaseException:
             sock.close()
             raise
-        guard.stage = "in the TLS handshake"
         return sock
-
-
-class _TlsConnection(_Connection, HTTPSConnection):
-    """The same with TLS on top."""
 
 
 class _Pool(HTTPConnectionPool):
     ConnectionCls = _Connection  # type: ignore[assignment,unused-ignore]
-
-
-class _TlsPool(HTTPSConnectionPool):
-    ConnectionCls = _TlsConnection  # type: ignore[assignment,unused-ignore]
-
-    def _validate_conn(self, conn: Any) -> None:
-        """Connect. Without urllib3's warning about unverified TLS: it was asked for, and would end up in the output."""
-        if conn.sock is None:
-            conn.connect()
 
 
 def _tls_context(verify: bool | str) -> ssl.SSLContext:

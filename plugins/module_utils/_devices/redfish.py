@@ -164,17 +164,16 @@ class RedfishDriver(Driver):
             raise BadReply(f"it shows {len(places)} of its {count} systems", "choose one with the option system")
         return list(places)
 
-    def _reset(self, system: Document, power: Power, deadline: Deadline) -> tuple[str, str]:
-        """Where to send the reset, and the type of reset that means ``power`` and is allowed."""
+    def _reset(self, system: Document, power: Power, deadline: Deadline) -> tuple[object, str]:
+        """The link to send the reset to, and the type of reset that means ``power`` and is allowed."""
         actions = system.body.get("Actions")
         reset = actions.get(RESET) if isinstance(actions, Mapping) else None
         if not isinstance(reset, Mapping):
             raise Unsupported(f"{self._name()} offers no reset", "may the account switch power?")
-        target = self._service.path_of(reset.get("target"))
         allowed = self._allowed(reset, deadline)
         for reset_type in RESET_TYPES[power]:
             if not allowed or reset_type in allowed:
-                return target, reset_type
+                return reset.get("target"), reset_type
         raise Unsupported(
             f"{power} takes the reset {' or '.join(RESET_TYPES[power])}, but {self._name()} allows only "
             + ", ".join(self._service.shown(each) for each in allowed[:MOST_LISTED]),
