@@ -29,7 +29,8 @@ from ansible.vars.manager import VariableManager
 
 THE_INVENTORY = (Host, Group, InventoryManager, DataLoader, VariableManager)
 PLAIN = (str, int, float, bytes, bool, type(None))
-RESULTS = ("v2_runner_on_ok", "v2_runner_on_failed", "v2_runner_on_unreachable")
+FAILURES = ("v2_runner_on_failed", "v2_runner_on_unreachable")
+RESULTS = ("v2_runner_on_ok", "v2_runner_on_skipped", *FAILURES)
 
 
 def everything(thing, lines, seen, path):
@@ -72,7 +73,7 @@ class CallbackModule(CallbackBase):
             file.write("\n".join(lines) + "\n")
         if event in RESULTS:
             result = arguments[0]
-            line = {"host": result.host.get_name(), "result": dict(result.result, failed=event != RESULTS[0])}
+            line = {"host": result.host.get_name(), "result": dict(result.result, failed=event in FAILURES)}
             with open(os.environ["RECORDER_RESULTS"], "a", encoding="utf-8") as file:
                 file.write(json.dumps(line, default=str) + "\n")
 
