@@ -16,6 +16,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from lab.inventory import free_ports
 from lab.rack import Command, RunningRack
 
 HERE = Path(__file__).resolve().parent
@@ -169,6 +172,46 @@ class Playbooks:
     def logged(self) -> list[dict[str, Any]]:
         """The lines of ``fence_log``, if the task was told to write to ``self.log``."""
         return [json.loads(line) for line in self.log.read_text().splitlines()] if self.log.exists() else []
+
+
+def write_inventory(path: Path, inventory: Mapping[str, Any]) -> None:
+    """Write it as YAML without anchors and aliases."""
+    path.write_text("---\n" + yaml.safe_dump(json.loads(json.dumps(inventory)), sort_keys=False))
+
+
+def give_pdus(inventory: Mapping[str, Any], hosts_on_a_pair: int) -> None:
+    """Spread the hosts of an inventory over more PDUs: psu_a and psu_b of so many hosts are on one pair."""
+    nodes = list(inventory["all"]["hosts"].values())
+    taken = {agent["port"] for node in nodes for agent in node["fence_agents"].values()}
+    count = 2 * -(-len(nodes) // hosts_on_a_pair)
+    ports = [port for port in free_ports(count + len(taken)) if port not in taken]
+    for number, node in enumerate(nodes):
+        pair, place = divmod(number, hosts_on_a_pair)
+        for side, name in enumerate(("psu_a", "psu_b")):
+            node["fence_agents"][name].update(port=ports[2 * pair + side], outlet=place + 1)
+
+
+class Lateness:
+    """How late this machine is at its worst, while it measures (seconds): what a bound in seconds has to forgive."""
+
+    def __init__(self) -> None:
+        self.worst_s = 0.0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._measure, name="lateness", daemon=True)
+
+    def __enter__(self) -> Lateness:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _measure(self) -> None:
+        while not self._stop.is_set():
+            began = time.monotonic()
+            time.sleep(0.02)
+            self.worst_s = max(self.worst_s, time.monotonic() - began - 0.02)
 
 
 def processes() -> list[tuple[int, int]]:

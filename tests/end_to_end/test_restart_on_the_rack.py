@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from end_to_end.rack_runs import Playbooks, give_pdus, on_the_racks_clock, write_inventory
+
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._agent_types import find_type
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._fencing import Fencing
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._host import Numbers, State
@@ -25,8 +26,6 @@ from ansible_collections.hostpm.fencing.plugins.plugin_utils._inventory_vars imp
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._operations import Operations
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._turns import DeviceTurns
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._verdict import Event, Verdict
-from end_to_end.rack_runs import Playbooks, on_the_racks_clock
-from lab.inventory import free_ports
 from lab.rack import RunningRack, make_inventory
 
 HOSTS_ON_A_PDU = 5
@@ -126,14 +125,8 @@ def rack_of_groups(hosts: int) -> dict[str, Any]:
         agent_defaults=BUDGETS,
         variables={f"fence_{name}": value for name, value in NUMBERS.items()},
     )
-    nodes = inventory["all"]["hosts"].values()
-    taken = {agent["port"] for variables in nodes for agent in variables["fence_agents"].values()}
-    count = 2 * hosts // HOSTS_ON_A_PDU
-    ports = [port for port in free_ports(count + len(taken)) if port not in taken]
-    for number, variables in enumerate(nodes):
-        group, place = divmod(number, HOSTS_ON_A_PDU)
-        for side, name in enumerate(("psu_a", "psu_b")):
-            variables["fence_agents"][name].update(port=ports[2 * group + side], outlet=place + 1)
+    give_pdus(inventory, HOSTS_ON_A_PDU)
+    for number, variables in enumerate(inventory["all"]["hosts"].values()):
         if number % 2:
             variables["fence_levels"].reverse()
     return inventory
@@ -261,7 +254,7 @@ def restart_here(inventory: Mapping[str, Any], folder: Path) -> dict[str, Seen]:
 def restart_by_playbook(inventory: Mapping[str, Any], folder: Path) -> dict[str, Seen]:
     """One run of the real program, all hosts at once; times are those of its log."""
     path = folder / "lab.yml"
-    path.write_text(yaml.safe_dump(inventory))
+    write_inventory(path, inventory)
     playbooks = Playbooks(folder, path)
     run = playbooks.run({"state": "restarted", "log": str(playbooks.log)}, forks=len(inventory["all"]["hosts"]))
     logged = playbooks.logged()
