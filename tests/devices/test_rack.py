@@ -14,6 +14,7 @@ import json
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -302,6 +303,38 @@ def test_k_g_and_the_privilege_of_a_user_are_enforced(tmp_path: Path) -> None:
         assert rack.is_running("node1")
 
 
+def rakp(port: int, suite: tuple[int, int, int], role: int, code: bytes | None) -> tuple[int, int | None]:
+    """A login by hand that does not look at the BMC's own proof. The status codes of RAKP 2 and RAKP 4."""
+
+    def ask(kind: int, payload: bytes) -> bytes:
+        packet = b"\x06\x00\xff\x07\x06" + bytes([kind]) + bytes(8) + len(payload).to_bytes(2, "little") + payload
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bmc:
+            bmc.settimeout(2)
+            bmc.sendto(packet, ("127.0.0.1", port))
+            return bmc.recv(1024)[16:]
+
+    algorithms = b"".join(bytes([number, 0, 0, 8, each, 0, 0, 0]) for number, each in enumerate(suite))
+    session = ask(0x10, bytes([1, 0, 0, 0]) + b"HOST" + algorithms)[8:12]
+    reply = ask(0x12, bytes([2, 0, 0, 0]) + session + bytes(16) + bytes([role, 0, 0, 5]) + b"fence")
+    if reply[1] or code is None:
+        return reply[1], None
+    return reply[1], ask(0x14, bytes([3, 0, 0, 0]) + session + code)[1]
+
+
+def test_the_bmc_checks_the_password_itself_and_does_not_trust_the_console(lab: Lab) -> None:
+    assert rakp(lab.port("node1.bmc"), (1, 0, 0), 4, bytes(20)) == (0x00, 0x0F)
+    assert rakp(lab.port("node1.bmc"), (3, 4, 1), 4, b"") == (0x00, 0x0F)
+
+
+def test_a_bmc_refuses_a_role_above_that_of_the_user(lab: Lab) -> None:
+    inventory = make_inventory(hosts=1, shape="bmc")
+    port = inventory["all"]["hosts"]["node1"]["fence_agents"]["bmc"]["port"]
+    inventory["all"]["vars"]["rack_devices"] = {f"127.0.0.1:{port}": {"privilege": "operator"}}
+    with RunningRack(inventory):
+        assert rakp(port, (1, 1, 1), 4, None) == (0x0A, None)
+        assert rakp(port, (1, 1, 1), 3, None) == (0x00, None)
+
+
 def test_a_bmc_without_feeds_is_silent_and_comes_back(lab: Lab) -> None:
     for feed in ("node1.psu_a", "node1.psu_b"):
         lab.rack.set_power(feed, False)
@@ -311,6 +344,29 @@ def test_a_bmc_without_feeds_is_silent_and_comes_back(lab: Lab) -> None:
     lab.rack.set_power("node1.psu_b", True)
     assert until(lambda: lab.power() == "on")
     assert lab.redfish().state() == "On"
+
+
+def test_a_bmc_without_feeds_does_not_even_shake_hands(lab: Lab) -> None:
+    for feed in ("node1.psu_a", "node1.psu_b"):
+        lab.rack.set_power(feed, False)
+    context = ssl.create_default_context(cafile=str(lab.folder / "ca.pem"))
+    with (
+        socket.create_connection(("127.0.0.1", lab.port("node1.redfish")), timeout=0.3) as plain,
+        pytest.raises(TimeoutError),
+    ):
+        context.wrap_socket(plain, server_hostname="127.0.0.1")
+
+
+def test_no_connection_outlives_a_restart_of_the_bmc(lab: Lab) -> None:
+    redfish = lab.redfish()
+    assert redfish.state() == "On"
+    for feed in ("node1.psu_a", "node1.psu_b"):
+        lab.rack.set_power(feed, False)
+    lab.rack.set_power("node1.psu_a", True)
+    assert until(lambda: lab.power() == "on")
+    with pytest.raises(requests.ConnectionError):
+        redfish.state()
+    assert redfish.state() == "On"
 
 
 # SNMP
@@ -509,6 +565,21 @@ def test_every_family_says_that_a_transition_is_no_stable_state_if_it_can(model:
                 assert shown == family.pending.yes
         assert not told["off"]
         assert rack.is_on("node3.psu_a")
+
+
+@pytest.mark.parametrize(
+    ("model", "outlet", "status"),
+    [
+        ("aten_pe", 8, "21317.1.3.2.2.2.2.9.0"),
+        ("aten_pe", 9, "21317.1.3.2.2.2.2.11.0"),
+        ("aten_pe", 42, "21317.1.3.2.2.2.2.44.0"),
+        ("eaton_revelation", 1, "534.6.6.6.1.2.2.1.3.0"),
+        ("eaton_g3", 7, "534.6.6.7.6.6.1.2.0.7"),
+        ("sentry3", 7, "1718.3.2.3.1.5.1.1.7"),
+    ],
+)
+def test_the_numbering_of_a_family_has_its_offsets_and_holes(model: str, outlet: int, status: str) -> None:
+    assert oid(FAMILIES[model].status.oid, outlet) == (1, 3, 6, 1, 4, 1, *map(int, status.split(".")))
 
 
 def test_an_outlet_may_be_named_by_number_index_or_name(tmp_path: Path) -> None:
@@ -909,6 +980,21 @@ def test_an_inventory_file_is_read_with_its_groups_credentials_and_names_of_vari
         assert reply.stdout.strip() == "Chassis Power is on"
         assert rack.devices[f"127.0.0.1:{port_of_pdu}"].model == "apc_rpdu"
         assert rack.world.hosts["node1"].feeds[0].name == f"127.0.0.1:{port_of_pdu}/3"
+
+
+def test_an_inventory_may_have_faults_from_the_start_and_come_from_ansible_inventory(tmp_path: Path) -> None:
+    inventory = make_inventory(hosts=1, shape="bmc+2psu")
+    faults = [{"target": "node1.bmc", "fault": "dead"}, {"target": "node1.psu_a", "fault": "lie_off"}]
+    hosts = {"node1": {**inventory["all"]["vars"], **inventory["all"]["hosts"]["node1"], "rack_faults": faults}}
+    path = tmp_path / "list.json"
+    path.write_text(json.dumps({"_meta": {"hostvars": hosts}, "all": {"children": ["ungrouped"]}}))
+    with RunningRack(path) as rack:
+        lab = Lab(rack, inventory, tmp_path)
+        assert lab.outlet() == "1"
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.bind(("127.0.0.1", lab.port("node1.bmc")))
+        rack.clear("node1.bmc")
+        assert lab.power() == "on"
 
 
 @pytest.mark.parametrize(

@@ -139,15 +139,17 @@ class HttpDevice(ABC):
             request = await self._read(reader, source)
             with self.board.lock:
                 self.requests += 1
-                if self._silent() or starts != self.starts:
+                if self._silent():
                     break
+                if starts != self.starts:
+                    return  # it was restarted meanwhile and knows nothing of this connection
                 latency_s = float(self.value("latency") or 0.0)
                 data = self.answer(request).encode()
                 half = self.value("half_answer") is not None
             if latency_s:
                 await asyncio.sleep(latency_s)
             with self.board.lock:
-                if self._silent() or starts != self.starts:
+                if self._silent():
                     break
             writer.write(data[: len(data) // 2] if half else data)
             await writer.drain()

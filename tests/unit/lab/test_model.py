@@ -80,6 +80,17 @@ def test_a_gap_that_is_longer_than_the_hold_up_is_an_outage_from_its_own_moment(
     assert bench.host.history == [(100.0, (True, True)), (100.02, (False, False)), (100.021, (True, True))]
 
 
+def test_a_short_return_of_a_feed_fills_the_supply_again(bench: Bench) -> None:
+    bench.switch("a", "b", on=False)
+    bench.wait(0.01)
+    bench.switch("a", on=True)
+    bench.switch("a", on=False)
+    bench.wait(0.015)
+    bench.switch("a", on=True)
+    bench.wait(10)
+    assert bench.host.history == [(100.0, (True, True))]
+
+
 def test_feeds_that_are_cycled_one_after_the_other_never_take_the_power_away(bench: Bench) -> None:
     for outlet in ("a", "b"):
         bench.world.cycle_outlet(outlet, 0.0, 5.0)
