@@ -186,6 +186,7 @@ class HttpDevice:
         )
         try:
             self._guard.stage = "in the middle of its answer"
+            response.raw.enforce_content_length = True  # urllib3 1.26 takes half an answer for a whole one.
             return Reply(response.status_code, response.headers, _bounded(response.iter_content(CHUNK)))
         finally:
             response.close()
