@@ -269,6 +269,8 @@ class Network:
         self._thread.start()
 
     def stop(self) -> None:
+        if self._stopped.is_set():
+            return
         self._stopped.set()
         self._thread.join()
         for back in self._backs.values():
