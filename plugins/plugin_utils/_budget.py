@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from ansible_collections.hostpm.fencing.plugins.module_utils._contract import Kind
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._host import Agent, Host, Level, Numbers, State
 
 
@@ -57,7 +56,7 @@ def _off_level_s(host: Host, level: Level, numbers: Numbers) -> float:
 
 
 def _hold_off_s(host: Host, numbers: Numbers) -> float:
-    return max((numbers.hold_off_after(level.kind) for level in host.levels), default=0.0)
+    return max((numbers.hold_off_after(agent.kind) for agent in host.agents), default=0.0)
 
 
 def _on_s(host: Host, numbers: Numbers) -> float:
@@ -66,9 +65,3 @@ def _on_s(host: Host, numbers: Numbers) -> float:
     wait_s = numbers.chassis_wait_s if supplies else 0.0
     chassis_s = sum(_longest_read(level.agents) + _longest_switch(level.agents) for level in host.chassis_levels)
     return feeds_s + wait_s + chassis_s
-
-
-def after_hold_off(host: Host, level: Level, numbers: Numbers) -> float:
-    """Seconds between the barrier of ``level`` and the first ``on``: the longer wait where a job mixes kinds."""
-    kinds = {agent.kind for agent in level.agents} or {Kind.CHASSIS}
-    return max(numbers.hold_off_after(kind) for kind in kinds)

@@ -13,7 +13,9 @@ sleeps only through the clock and knows nothing of Ansible. It may run beside ma
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from ansible_collections.hostpm.fencing.plugins.module_utils._contract import Power, Reason
 from ansible_collections.hostpm.fencing.plugins.module_utils._operation import Clock, Operation, Outcome
@@ -33,6 +35,10 @@ RunOperation = Callable[[Agent, Operation, float], Awaitable[Outcome]]
 # Hears of every event as it happens.
 Tell = Callable[[Event], None]
 
+Answer = TypeVar("Answer")
+
+# Less than this is no time to ask anything (seconds).
+NO_TIME_S = 0.01
 # How long a witness, or a BMC that boots, is left alone between two looks (seconds).
 LOOK_AGAIN_S = 0.5
 # A witness that last said "on" and then fell silent is believed to have lost its power after this long at least (seconds).
@@ -41,6 +47,14 @@ SILENCE_S = 1.0
 FINAL = frozenset({Reason.AUTH, Reason.NOT_FOUND, Reason.UNSUPPORTED, Reason.TLS, Reason.HOST_KEY})
 # No answer at all, as opposed to an answer that says no.
 SILENT = frozenset({Reason.TIMEOUT, Reason.UNREACHABLE})
+
+
+@dataclass(frozen=True)
+class Objection:
+    """Why a witness does not let a level count."""
+
+    reason: Reason
+    words: str
 
 
 class Fencing:
@@ -55,11 +69,11 @@ class Fencing:
         self._fates = {
             agent.name: Fate(agent, level.number) for level in host.all_levels for agent in level.agents
         }
-        self._under_way: set[asyncio.Task[Outcome]] = set()
+        self._under_way: dict[asyncio.Task[Any], Agent] = {}
         self._timeline: list[Event] = []
         self._warnings: list[str] = []
         self._failed_levels: list[str] = []
-        self._barrier_at = 0.0
+        self._barrier_at: float | None = None
         self._fenced = False
         self._proven_by: Level | None = None
         self._total_s = 0.0
@@ -71,28 +85,20 @@ class Fencing:
         """Do what the state asks for and say what came of it. Nothing is under way any more when this returns."""
         self._total_s = _budget.total_s(self._host, state, self._numbers)
         self._began = self._clock.now()
-        tasks: dict[State, Callable[[], Awaitable[tuple[bool, Power, str]]]] = {
+        tasks: dict[State, Callable[[], Coroutine[Any, Any, tuple[bool, Power, str]]]] = {
             State.READ: self._read,
             State.OFF: self._off,
             State.ON: self._on,
             State.RESTARTED: self._restarted,
         }
-        try:
-            ok, power, msg = await tasks[state]()
-        except asyncio.CancelledError:
-            self._tell(None, "interrupted: no further command is sent")
-            for task in self._under_way:
-                task.cancel()
-            raise
-        finally:
-            await self._settle()
+        ok, power, msg = await self._to_the_end(tasks[state]())
         return self._verdict(state, ok, power, msg)
 
     async def predict(self, state: State) -> Verdict:
         """Check mode: read everything, send nothing, say whether the state would need a command."""
         self._total_s = _budget.total_s(self._host, State.READ, self._numbers)
         self._began = self._clock.now()
-        await self._every(self._host.agents, Operation.READ)
+        await self._to_the_end(self._every(self._host.agents, self._read_agent))
         verdict = self._verdict(state, True, self._combined().power, "")
         verdict.changed = self._would_change(state)
         verdict.warnings += [
@@ -100,20 +106,33 @@ class Fencing:
         ]
         return verdict
 
+    async def _to_the_end(self, work: Coroutine[Any, Any, Answer]) -> Answer:
+        """Nothing that the work began goes on when it ends, however it ends."""
+        try:
+            return await work
+        except BaseException as error:
+            for task in self._under_way:
+                task.cancel()
+            if isinstance(error, asyncio.CancelledError):
+                self._tell(None, "interrupted: no further command is sent")
+            raise
+        finally:
+            await self._settle()
+
     async def _read(self) -> tuple[bool, Power, str]:
-        await self._every(self._host.agents, Operation.READ)
+        await self._every(self._host.agents, self._read_agent)
         combined = self._combined()
         if combined.warning and combined.power is not Power.UNKNOWN:
             self._warnings.append(combined.warning)
+        if combined.reason is Reason.CONFLICT:
+            for agent in self._host.supplies:
+                self._fates[agent.name].fail(Reason.CONFLICT, combined.warning)
+            return False, Power.UNKNOWN, f"{self._host.name}: {combined.warning}"
         if self._host.devices_only:
             unread = self._failures()
             return not unread, combined.power, self._complaints("not every device could be read", unread)
         if combined.power is not Power.UNKNOWN:
             return True, combined.power, ""
-        if combined.reason is Reason.CONFLICT:
-            for agent in self._host.supplies:
-                self._fates[agent.name].fail(Reason.CONFLICT, combined.warning)
-            return False, Power.UNKNOWN, f"{self._host.name}: {combined.warning}"
         return False, Power.UNKNOWN, self._complaints("the power is unknown", self._failures())
 
     async def _off(self) -> tuple[bool, Power, str]:
@@ -129,21 +148,28 @@ class Fencing:
             return True, Power.ON, ""
         if failure is None:
             return True, combined.power, ""
-        fenced = "It was proven off before and stays fenced. " if self._fenced else ""
-        return False, combined.power, f"{self._host.name}: {fenced}{failure}"
+        return False, combined.power, self._failed_after_proof(failure)
 
     async def _restarted(self) -> tuple[bool, Power, str]:
         if not await self._prove_off():
             return await self._off_failed()
-        level = self._proven_by
-        cut = level is not None and any(self._fates[agent.name].cut for agent in level.agents)
-        if level is not None and cut:
-            hold_off_s = _budget.after_hold_off(self._host, level, self._numbers)
-            left_s = self._barrier_at + hold_off_s - self._clock.now()
-            if left_s > 0:
-                self._tell(None, f"holding off for {hold_off_s:g} s")
-                await self._sleep(left_s)
+        if not await self._hold_off():
+            failure = f"the total of {self._total_s:g} s leaves no time for hold_off; raise fence_timeout. Nothing was switched on."
+            return False, self._combined().power, self._failed_after_proof(failure)
         return await self._on()
+
+    async def _hold_off(self) -> bool:
+        """Leave what was cut without power for a while. False if the time that is left is too short for it."""
+        await self._settle()
+        cut = {agent.kind for agent in self._host.agents if self._fates[agent.name].cut}
+        hold_off_s = max((self._numbers.hold_off_after(kind) for kind in cut), default=0.0)
+        wait_s = (self._barrier_at or 0.0) + hold_off_s - self._clock.now()
+        if wait_s > 0:
+            self._tell(None, f"holding off for {hold_off_s:g} s")
+            if wait_s > self._left_s():
+                return False
+            await self._sleep(wait_s)
+        return True
 
     async def _off_failed(self) -> tuple[bool, Power, str]:
         await self._settle()
@@ -161,36 +187,38 @@ class Fencing:
                 self._proven_by = level
                 self._fenced = not self._host.devices_only
                 return True
+            for fate in self._fates_of(level.agents):
+                fate.level_lost = True
             self._failed_levels.append(failure)
             self._tell(None, f"level {level.number} failed")
         return False
 
     async def _cut(self, level: Level, last: bool) -> str | None:
         """Switch one level off and prove it. Returns why it failed, None if it holds."""
+        self._barrier_at = None
         self._hear_witnesses_before(level)
-        seen = await self._every(level.agents, Operation.READ, leave_early=not last)
-        all_off = len(seen) == len(level.agents) and all(_is_off(outcome) for outcome in seen.values())
+        seen = await self._every(level.agents, self._read_agent, None if last else _has_failed)
+        all_off = _proves_off(level, seen)
         if not all_off and not last and any(not outcome.ok for outcome in seen.values()):
             return f"level {level.number} was skipped: {self._list(level.agents)}"
         if not (all_off and await self._barrier(level)):
-            done = await self._every(level.agents, Operation.OFF, leave_early=True)
-            proven = all(outcome.ok for outcome in done.values()) and await self._barrier(level)
-            if not proven:
+            done = await self._every(level.agents, self._switch_agent_off, _has_failed)
+            if not (_proves_off(level, done) and await self._barrier(level)):
                 return await self._give_up(level, restore=self._numbers.on_failure is OnFailure.RESTORE)
-        contradiction = await self._contradicted(level)
-        if contradiction is None:
+        objection = await self._objection(level)
+        if objection is None:
             return None
-        for agent in level.agents:
-            self._fates[agent.name].fail(Reason.CONFLICT, contradiction)
-        return await self._give_up(level, restore=True)
+        for fate in self._fates_of(level.agents):
+            fate.fail(objection.reason, objection.words)
+        conflict = objection.reason is Reason.CONFLICT
+        return await self._give_up(level, restore=conflict or self._numbers.on_failure is OnFailure.RESTORE)
 
     async def _barrier(self, level: Level) -> bool:
         """Read all agents off in one sweep, ``confirm_reads`` times."""
         for number in range(1, self._numbers.confirm_reads + 1):
             if number > 1:
                 await self._sleep(self._numbers.confirm_interval_s)
-            outcomes = await asyncio.gather(*(self._confirm(agent) for agent in level.agents))
-            if not all(_is_off(outcome) for outcome in outcomes):
+            if not _proves_off(level, await self._every(level.agents, self._confirm, _is_not_off)):
                 return False
         self._barrier_at = self._clock.now()
         names = ", ".join(agent.name for agent in level.agents)
@@ -198,9 +226,9 @@ class Fencing:
         return True
 
     async def _confirm(self, agent: Agent) -> Outcome:
-        outcome = await self._ask(agent, Operation.READ)
+        outcome = await self._read_agent(agent)
         if not outcome.ok and not outcome.answered:
-            outcome = await self._ask(agent, Operation.READ)
+            outcome = await self._read_agent(agent)
         if outcome.power is Power.ON:
             self._fates[agent.name].fail(Reason.UNCONFIRMED, "it read off and then on again; who else switches it?")
         return outcome
@@ -221,8 +249,10 @@ class Fencing:
         if not cut:
             return
         self._tell(None, f"switching back on: {', '.join(agent.name for agent in cut)}")
-        outcomes = await asyncio.gather(*(self._look(agent, Operation.ON) for agent in cut))
-        for agent, outcome in zip(cut, outcomes, strict=True):
+        outcomes = await self._every(cut, lambda agent: self._look(agent, Operation.ON))
+        for agent in cut:
+            outcome = outcomes[agent.name]
+            self._fates[agent.name].cut = not outcome.ok
             if not outcome.ok:
                 self._warnings.append(f"{agent.name} ({agent.where}) could not be switched back on: {outcome.msg}")
 
@@ -230,29 +260,36 @@ class Fencing:
 
     def _hear_witnesses_before(self, level: Level) -> None:
         """Ask, beside the level's own work, the witnesses that were not asked yet: who speaks now and is silent later lost its power."""
+        if self._numbers.witness_timeout_s <= 0:
+            return
         limit_s = max(agent.read_budget_s for agent in level.agents)
         for agent in self._host.witnesses_of(level):
-            if self._fates[agent.name].ok is None:
-                self._under_way.add(asyncio.ensure_future(self._look_before(agent, limit_s)))
+            if self._fates[agent.name].ok is None and agent not in self._under_way.values():
+                self._begin(agent, self._look_before(agent, limit_s))
 
     async def _look_before(self, agent: Agent, limit_s: float) -> Outcome:
         outcome = await self._operate(agent, Operation.READ, min(limit_s, self._left_s()))
-        if not self._barrier_at:
+        if self._barrier_at is None:
             # What was asked before the barrier and is answered after it is stale.
             self._fates[agent.name].look(outcome)
         return outcome
 
-    async def _contradicted(self, level: Level) -> str | None:
-        """Ask the host's chassis agents whether they agree that it has no power. Returns what one said against it."""
+    async def _objection(self, level: Level) -> Objection | None:
+        """Ask the host's chassis agents whether they agree that it has no power. Returns what one has against it."""
         witnesses = self._host.witnesses_of(level)
-        if not witnesses:
+        if not witnesses or self._numbers.witness_timeout_s <= 0:
             return None
-        until = self._barrier_at + min(self._numbers.witness_timeout_s, self._total_s)
-        against = await asyncio.gather(*(self._hear(agent, until) for agent in witnesses))
-        return next((words for words in against if words), None)
+        # A witness that is still at something else is heard when that is over: its silence until then would mean nothing.
+        await self._settle(witnesses)
+        window_s = min(self._numbers.witness_timeout_s, self._left_s())
+        until = self._clock.now() + window_s
+        cut_short = window_s < self._numbers.witness_timeout_s
+        heard = await self._every(witnesses, lambda agent: self._hear(agent, until, cut_short))
+        objections = [objection for objection in heard.values() if objection is not None]
+        return min(objections, key=lambda objection: objection.reason is not Reason.CONFLICT, default=None)
 
-    async def _hear(self, agent: Agent, until: float) -> str | None:
-        """Listen to one witness until it says off or the time is over."""
+    async def _hear(self, agent: Agent, until: float, cut_short: bool) -> Objection | None:
+        """Listen to one witness until it says off or the time is over. Only off and silence agree."""
         before = self._fates[agent.name].ever_answered
         said_on_after_s: float | None = None
         silent_s = 0.0
@@ -271,22 +308,26 @@ class Fencing:
                 said_on_after_s = None
             else:
                 silent_s += took_s
-        if outcome is None or _is_off(outcome):
-            if outcome is not None:
-                self._tell(agent, "agrees as a witness", Power.OFF)
+        if outcome is not None and _is_off(outcome):
+            self._tell(agent, "agrees as a witness", Power.OFF)
             return None
-        patience_s = max(SILENCE_S, 3 * (said_on_after_s or 0.0))
-        unreachable = outcome.reason is Reason.UNREACHABLE
-        if said_on_after_s is not None and silent_s < patience_s and not unreachable:
+        if said_on_after_s is not None and silent_s < max(SILENCE_S, 3 * said_on_after_s):
             self._tell(agent, "contradicts as a witness", Power.ON)
-            return (
+            return Objection(
+                Reason.CONFLICT,
                 f"the outlets read off, but {agent.name} ({agent.where}) still says that the host is on:"
-                " these outlets do not feed this host; check the wiring and the inventory"
+                " these outlets do not feed this host; check the wiring and the inventory",
             )
-        told = f"says {outcome.raw}" if outcome.answered else "is silent"
-        self._tell(agent, f"{told} as a witness", outcome.power)
-        answered = "had answered before" if before else "was not heard before either"
-        self._warnings.append(f"the witness {agent.name} ({agent.where}) {told} after the outlets were read off; it {answered}")
+        if outcome is not None and outcome.answered:
+            self._tell(agent, f"says {outcome.raw} as a witness", outcome.power)
+            words = f"the outlets read off, but {agent.name} ({agent.where}) answers and does not say off: {outcome.msg}"
+            return Objection(Reason.UNCONFIRMED, words)
+        if cut_short:
+            words = f"the total of {self._total_s:g} s was used up before {agent.name} ({agent.where}) could be heard as a witness"
+            return Objection(Reason.TIMEOUT, f"{words}; raise fence_timeout")
+        told = "had answered before" if before else "was not heard before either"
+        self._tell(agent, "is silent as a witness", Power.UNKNOWN)
+        self._warnings.append(f"the witness {agent.name} ({agent.where}) is silent after the outlets were read off; it {told}")
         return None
 
     # -- on ------------------------------------------------------------------------------------------------------------
@@ -296,22 +337,18 @@ class Fencing:
         supplies = self._host.supplies
         if not supplies:
             return None
-        await self._every(supplies, Operation.READ)
-        dark = [
-            agent
-            for agent in supplies
-            if self._fates[agent.name].power is not Power.ON and self._fates[agent.name].reason not in FINAL
-        ]
-        await asyncio.gather(*(self._switch_feed_on(agent, place) for place, agent in enumerate(dark)))
+        seen = await self._every(supplies, self._read_agent)
+        dark = [agent for agent in supplies if seen[agent.name].power is not Power.ON and seen[agent.name].reason not in FINAL]
+        await self._every(dark, lambda agent: self._switch_feed_on(agent, dark.index(agent)))
         lit = [agent for agent in supplies if self._fates[agent.name].power is Power.ON]
         if lit and (len(lit) == len(supplies) or not self._host.devices_only):
             return None
         missing = [agent for agent in supplies if agent not in lit]
         return f"{'no feed' if not lit else 'not every outlet'} came on: {self._list(missing)}"
 
-    async def _switch_feed_on(self, agent: Agent, place: int) -> None:
+    async def _switch_feed_on(self, agent: Agent, place: int) -> Outcome:
         await self._sleep(place * self._numbers.stagger_s)
-        await self._ask(agent, Operation.ON)
+        return await self._ask(agent, Operation.ON)
 
     async def _switch_chassis_on(self) -> str | None:
         """Chassis level by level until one reads on. Returns why none did, None if the host runs."""
@@ -323,11 +360,11 @@ class Fencing:
         until = self._clock.now() + (self._numbers.chassis_wait_s if feeds_came_back else 0.0)
         refused = False
         for level in levels:
-            outcomes = await asyncio.gather(*(self._wake(agent, until) for agent in level.agents))
+            outcomes = await self._every(level.agents, lambda agent: self._wake(agent, until))
             enough = all if self._host.devices_only else any
-            if enough(outcome.power is Power.ON for outcome in outcomes):
+            if enough(outcome.power is Power.ON for outcome in outcomes.values()):
                 return None
-            refused = refused or any(outcome.reason not in SILENT for outcome in outcomes)
+            refused = refused or any(outcome.reason not in SILENT for outcome in outcomes.values())
         if not levels:
             return None
         chassis = [agent for level in levels for agent in level.agents]
@@ -339,16 +376,24 @@ class Fencing:
     async def _wake(self, agent: Agent, until: float) -> Outcome:
         """Wait for a chassis agent to answer, and switch it on if it is not."""
         while True:
-            outcome = await self._ask(agent, Operation.READ)
+            outcome = await self._operate(agent, Operation.READ, self._left_s())
             settled = outcome.ok or outcome.reason in FINAL
             if settled or self._clock.now() + LOOK_AGAIN_S >= until or self._left_s() <= LOOK_AGAIN_S:
                 break
             await self._sleep(LOOK_AGAIN_S)
+        # A BMC that boots is not a failure: only the last look counts.
+        self._fates[agent.name].record(Operation.READ, outcome)
         if outcome.power is Power.ON or not outcome.answered:
             return outcome
         return await self._ask(agent, Operation.ON)
 
     # -- asking --------------------------------------------------------------------------------------------------------
+
+    async def _read_agent(self, agent: Agent) -> Outcome:
+        return await self._ask(agent, Operation.READ)
+
+    async def _switch_agent_off(self, agent: Agent) -> Outcome:
+        return await self._ask(agent, Operation.OFF)
 
     async def _ask(self, agent: Agent, operation: Operation) -> Outcome:
         """One operation, for the record of the agent's own work."""
@@ -365,7 +410,7 @@ class Fencing:
 
     async def _operate(self, agent: Agent, operation: Operation, limit_s: float) -> Outcome:
         budget_s = min(agent.budget_of(operation), limit_s)
-        if budget_s <= 0:
+        if budget_s < NO_TIME_S:
             msg = f"the total of {self._total_s:g} s was used up before it could be asked; raise fence_timeout"
             outcome = Outcome(Power.UNKNOWN, reason=Reason.TIMEOUT, msg=msg)
         else:
@@ -375,27 +420,40 @@ class Fencing:
         self._tell(agent, _told(operation, outcome), outcome.power)
         return outcome
 
-    async def _every(self, agents: Sequence[Agent], operation: Operation, leave_early: bool = False) -> dict[str, Outcome]:
-        """One operation on all agents at once.
+    async def _every(
+        self,
+        agents: Sequence[Agent],
+        ask: Callable[[Agent], Coroutine[Any, Any, Answer]],
+        leave_at: Callable[[Answer], bool] | None = None,
+    ) -> dict[str, Answer]:
+        """Ask all agents at once, when what they were asked before is over.
 
-        With ``leave_early`` the first failure ends the wait; what is still under way then goes on and is awaited later.
+        An answer to ``leave_at`` ends the wait; what is still under way then goes on and is awaited later.
         """
-        tasks = {asyncio.ensure_future(self._ask(agent, operation)): agent for agent in agents}
-        self._under_way |= set(tasks)
-        outcomes: dict[str, Outcome] = {}
+        await self._settle(agents)
+        tasks = {self._begin(agent, ask(agent)): agent for agent in agents}
+        answers: dict[str, Answer] = {}
         pending = set(tasks)
         while pending:
             done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-            self._under_way -= done
-            outcomes.update((tasks[task].name, task.result()) for task in done)
-            if leave_early and any(not outcome.ok for outcome in outcomes.values()):
+            for task in done:
+                del self._under_way[task]
+            answers.update((tasks[task].name, task.result()) for task in done)
+            if leave_at is not None and any(leave_at(answer) for answer in answers.values()):
                 break
-        return outcomes
+        return answers
 
-    async def _settle(self) -> None:
-        """Wait until nothing is under way."""
-        while self._under_way:
-            _done, self._under_way = await asyncio.wait(self._under_way)
+    def _begin(self, agent: Agent, work: Coroutine[Any, Any, Answer]) -> asyncio.Task[Answer]:
+        task = asyncio.ensure_future(work)
+        self._under_way[task] = agent
+        return task
+
+    async def _settle(self, agents: Collection[Agent] | None = None) -> None:
+        """Wait until nothing is under way, at these agents or at all."""
+        while waiting := [task for task, agent in self._under_way.items() if agents is None or agent in agents]:
+            await asyncio.wait(waiting)
+            for task in waiting:
+                del self._under_way[task]
 
     async def _sleep(self, seconds: float) -> None:
         await self._clock.sleep(max(0.0, min(seconds, self._left_s())))
@@ -426,10 +484,23 @@ class Fencing:
     def _would_change(self, state: State) -> bool:
         """Whether the state would need a command, from what was just read."""
         if state is State.ON:
-            return any(fate.power is not Power.ON for fate in self._fates_of(self._host.agents))
+            return self._would_switch_on()
         if state is State.OFF:
             return self._would_cut()
         return state is State.RESTARTED
+
+    def _would_switch_on(self) -> bool:
+        """Any feed that is not on, else the first chassis level that answers decides."""
+        feeds = self._fates_of(self._host.supplies)
+        if any(fate.power is not Power.ON and fate.reason not in FINAL for fate in feeds):
+            return True
+        for level in self._host.chassis_levels:
+            answers = [fate.answer for fate in self._fates_of(level.agents)]
+            if any(answer in (Power.OFF, Power.UNKNOWN) for answer in answers):
+                return True
+            if Power.ON in answers and not self._host.devices_only:
+                return False
+        return False
 
     def _would_cut(self) -> bool:
         """For ``off`` the first level that can be read decides."""
@@ -457,6 +528,10 @@ class Fencing:
         now = f" Switched off by this task and now off: {', '.join(dark)}." if dark else ""
         subject = "the named devices are not proven off" if self._host.devices_only else "The host is NOT fenced"
         return f"{self._host.name}: {' '.join(f'{failure}.' for failure in self._failed_levels)} {subject}.{now}"
+
+    def _failed_after_proof(self, failure: str) -> str:
+        fenced = "It was proven off before and stays fenced. " if self._fenced else ""
+        return f"{self._host.name}: {fenced}{failure}"
 
     def _verdict(self, state: State, ok: bool, power: Power, msg: str) -> Verdict:
         return Verdict(
@@ -486,3 +561,16 @@ def _told(operation: Operation, outcome: Outcome) -> str:
 def _is_off(outcome: Outcome) -> bool:
     """The one place where an outcome counts as proof: a reading, and exactly off."""
     return outcome.ok and outcome.power is Power.OFF
+
+
+def _has_failed(outcome: Outcome) -> bool:
+    return not outcome.ok
+
+
+def _is_not_off(outcome: Outcome) -> bool:
+    return not _is_off(outcome)
+
+
+def _proves_off(level: Level, outcomes: Mapping[str, Outcome]) -> bool:
+    """All agents of the level are among the outcomes, and each is proof."""
+    return all(agent.name in outcomes and _is_off(outcomes[agent.name]) for agent in level.agents)

@@ -85,6 +85,11 @@ class Host:
     all_levels: tuple[Level, ...]
     devices_only: bool = False
 
+    def __post_init__(self) -> None:
+        # No agents would be a barrier that holds at once.
+        if not self.levels or not all(level.agents for level in self.levels):
+            raise ValueError("a host needs at least one level, and a level at least one agent")
+
     @property
     def agents(self) -> tuple[Agent, ...]:
         return _agents(self.levels)
@@ -139,6 +144,10 @@ class Numbers:
     chassis_wait_s: float = 60.0
     on_failure: OnFailure = OnFailure.LEAVE
     cap_s: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.confirm_reads < 1:
+            raise ValueError("confirm_reads is at least 1: a barrier without a reading proves nothing")
 
     def hold_off_after(self, kind: Kind) -> float:
         """How long feeds stay off before they come back: a supply's capacitors need to drain."""

@@ -22,7 +22,10 @@ from ansible_collections.hostpm.fencing.plugins.plugin_utils._host import Agent,
 
 @dataclass
 class Fate:
-    """What became of one agent in this task. A failure stays: a later look does not make it undone."""
+    """What became of one agent in this task. A failure stays: a later look does not make it undone.
+
+    ``cut``: switched off by this task and not yet on again. ``level_lost``: its level failed, so why is kept whatever it does later.
+    """
 
     agent: Agent
     level: int
@@ -31,6 +34,7 @@ class Fate:
     answered: bool = False
     ever_answered: bool = False
     cut: bool = False
+    level_lost: bool = False
     sent: bool = False
     ok: bool | None = None
     reason: Reason | None = None
@@ -53,7 +57,7 @@ class Fate:
             self.cut = operation is Operation.OFF and (outcome.sent or self.cut)
         if not outcome.ok:
             self.fail(outcome.reason or Reason.BAD_REPLY, outcome.msg)
-        elif first or operation is not Operation.READ:
+        elif first or (operation is not Operation.READ and not self.level_lost):
             # A command that was proven makes good for a read that failed before it.
             self.ok, self.reason, self.msg = True, None, ""
 
@@ -144,17 +148,17 @@ def combine(levels: Iterable[Level], answers: Mapping[str, Power | None]) -> Com
 
 
 def redundancy(supplies: Iterable[Fate]) -> tuple[str | None, list[str]]:
-    """``none``, ``full`` or ``degraded``, and the feeds that differ or did not answer; None if no feed was asked."""
+    """``none``, ``full`` or ``degraded``, and the feeds that differ or did not answer; None if nobody can tell: not all were asked."""
     feeds = tuple(supplies)
     if len(feeds) < 2:
         return "none", []
-    if all(fate.ok is None for fate in feeds):
-        return None, []
-    answers = {fate.agent.name: fate.answer for fate in feeds}
+    answers = {fate.agent.name: fate.answer for fate in feeds if fate.ok is not None}
     missing = [name for name, answer in answers.items() if answer is None or answer is Power.UNKNOWN]
     if Power.ON in answers.values():
         missing += [name for name, answer in answers.items() if answer is Power.OFF]
-    return ("degraded", missing) if missing else ("full", [])
+    if missing:
+        return "degraded", missing
+    return ("full" if len(answers) == len(feeds) else None), []
 
 
 @dataclass
