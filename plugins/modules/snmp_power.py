@@ -25,7 +25,7 @@ extends_documentation_fragment:
   - hostpm.fencing.power
   - hostpm.fencing.power.attributes
 requirements:
-  - pysnmp >= 7.1 where the module runs, and cryptography for O(priv_password)
+  - pysnmp >= 7.1.26 where the module runs, and cryptography for O(priv_password)
 options:
   timeout:
     description:

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 import snmpsim_data
 
 from lab.faults import FaultBoard
@@ -112,6 +113,8 @@ def prepared_walk(walk: str, to: Path) -> None:
 @contextmanager
 def snmpsim(home: Path, walk: str, users: Sequence[SimUser] = (), lag_s: float = 0) -> Iterator[SimPdu]:
     """One simulator process with one PDU."""
+    if not NET_SNMP:
+        pytest.skip("the program snmpget is missing (Debian package snmp)")
     for name in ("data", "cache", "told"):
         (home / name).mkdir(parents=True)
     prepared_walk(walk, home / "data" / "pdu.snmprec")

@@ -58,6 +58,16 @@ DETECTED = {row: model for row, model in ROWS.items() if model != "apc_masterswi
 families = pytest.mark.parametrize(("row", "model"), ROWS.items(), ids=ROWS.values())
 
 
+@pytest.fixture(scope="module", autouse=True)
+def engine_kept() -> Iterator[None]:
+    """An engine that lives through all these tests: making one costs more than most of them."""
+    with RackPdu(rack_family(1)) as pdu:
+        driver = TYPE.open(pdu.options())
+        driver.read(Deadline(5))
+        yield
+        driver.close()
+
+
 def family_of_the_rack(row: int) -> Any:
     family = rack_family(row)
     if row == 16:

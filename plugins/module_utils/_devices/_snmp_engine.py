@@ -322,7 +322,7 @@ class Session:
 def missing_library(encrypted: bool) -> str | None:
     """The library that is not installed here, if one is."""
     if not HAS_PYSNMP:
-        return "pysnmp (7.1 or newer)"
+        return "pysnmp (7.1.26 or newer)"
     return "cryptography" if encrypted and not HAS_CRYPTOGRAPHY else None
 
 

@@ -546,7 +546,8 @@ TYPE = AgentType(
     parallel=False,
     timeout_s=30.0,
     read_timeout_s=8.0,
-    exchange_s=3.0,
+    # A switch is up to three requests, each of which some cards take a second for.
+    exchange_s=4.0,
     argument_spec=ARGUMENTS,
     open=SnmpDriver,
     describe=describe,
