@@ -13,6 +13,7 @@ This file knows signals and threads; it knows nothing of power.
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import os
 import queue
 import signal
@@ -59,7 +60,8 @@ class LoopThread(Generic[Answer, Told]):
         """Run the coroutine to its end and return its answer.
 
         Whatever is raised in this thread meanwhile (Ansible's task timeout is an alarm that raises) and the signals SIGINT and
-        SIGTERM interrupt the work; they take effect when it has ended.
+        SIGTERM interrupt the work; they take effect when it has ended. So does the death of the program that this process
+        works for: a SIGKILL of its process group does not reach the worker, and nobody would hear of what it does then.
         """
         thread = threading.Thread(target=self._run, args=(work,), name="fence-logic", daemon=True)
         handlers = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -82,7 +84,7 @@ class LoopThread(Generic[Answer, Told]):
     def _watch(self, interruptible: Interruptible) -> None:
         noted = False
         while True:
-            if self._signal is not None and not noted:
+            if not noted and (self._signal is not None or _is_orphan()):
                 noted = True
                 self._cut_short(interruptible)
             try:
@@ -91,7 +93,8 @@ class LoopThread(Generic[Answer, Told]):
                 continue
             if isinstance(told, _Ended):
                 return
-            self._show(told)
+            if not _is_orphan():
+                self._show(told)
 
     def _cut_short(self, interruptible: Interruptible) -> None:
         interruptible.interrupt()
@@ -119,3 +122,9 @@ class LoopThread(Generic[Answer, Told]):
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
             self._loop.close()
             self._told.put(_Ended())
+
+
+def _is_orphan() -> bool:
+    """Whether the program that forked this process has died."""
+    parent = multiprocessing.parent_process()
+    return parent is not None and os.getppid() != parent.pid

@@ -9,6 +9,7 @@ It knows how a program is started and where its result is; what is right is said
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import itertools
 import json
@@ -26,7 +27,6 @@ from typing import Any
 import yaml
 
 from lab.inventory import free_ports
-from lab.rack import Command, RunningRack
 
 HERE = Path(__file__).resolve().parent
 # The programs that belong to this Python, whatever PATH says.
@@ -112,8 +112,8 @@ class RunningPlaybook:
         return Run(self._process.returncode, self._output.read_text(), {finished.host: finished for finished in told})
 
     def workers(self) -> list[int]:
-        """The processes that run a task for a host: children of the program, and whom they left behind."""
-        return [pid for pid, parent in processes() if parent == self.pid]
+        """The processes that run a task for a host."""
+        return [process for process, parent in processes().items() if parent == self.pid]
 
     def kill(self) -> None:
         """End the program's process group as AWX does, with SIGKILL. Workers have sessions of their own, and live on."""
@@ -214,22 +214,26 @@ class Lateness:
             self.worst_s = max(self.worst_s, time.monotonic() - began - 0.02)
 
 
-def processes() -> list[tuple[int, int]]:
-    """(process, its parent) of everything that runs here; zombies do not."""
-    found = []
+def processes() -> dict[int, int]:
+    """Every process that runs here, and its parent. Zombies do not run."""
+    found = {}
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
-            try:
+            with contextlib.suppress(OSError):
                 state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
-            except OSError:
-                continue
-            if state != "Z":
-                found.append((int(folder.name), int(parent)))
+                if state != "Z":
+                    found[int(folder.name)] = int(parent)
     return found
 
 
-def is_alive(pid: int) -> bool:
-    return any(pid == other for other, _parent in processes())
+def marked_processes(folder: Path) -> list[str]:
+    """The command lines of all processes that were started, by whomever, for runs in this folder."""
+    found = []
+    for process in processes():
+        with contextlib.suppress(OSError):
+            if f"RACK_RESULTS={folder}".encode() in Path(f"/proc/{process}/environ").read_bytes():
+                found.append(Path(f"/proc/{process}/cmdline").read_bytes().replace(b"\0", b" ").decode())
+    return found
 
 
 def eventually(what: Callable[[], Any], within_s: float, told: str) -> Any:
@@ -246,7 +250,3 @@ def eventually(what: Callable[[], Any], within_s: float, told: str) -> Any:
 def on_the_racks_clock(written: str) -> float:
     """The time of a line of ``fence_log`` on the clock of the rack."""
     return datetime.datetime.fromisoformat(written).timestamp() - time.time() + time.monotonic()
-
-
-def commands_after(rack: RunningRack, moment: float, action: str) -> list[Command]:
-    return [command for command in rack.commands() if command.at > moment and command.action == action]
