@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright (c) 2026, the hostpm.fencing authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -112,11 +111,11 @@ class Farm:
         self.live = [IpmiSim(folder / f"bmc{number}", await_it=False) for number in range(live)]
         for bmc in self.live:
             await_ping(bmc.port, 60.0)
-        self._nobody = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(dead - dead // 2)]
+        self._nobody = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for number in range(dead - dead // 2)]
         for nobody in self._nobody:
             nobody.bind(("127.0.0.1", 0))
         self.silent = [int(nobody.getsockname()[1]) for nobody in self._nobody]
-        self.closed = [free_port() for _ in range(dead // 2)]
+        self.closed = [free_port() for number in range(dead // 2)]
 
     def revive(self) -> int:
         """ipmi_sim 2.0.33 has been seen to crash. How many had."""
@@ -188,7 +187,7 @@ def sweep_findings(result: Sweep, rounds: int, budget_s: float) -> list[Finding]
 
 def second_session(folder: Path, library: str) -> Finding:
     bmc = IpmiSim(folder / "second")
-    drivers = [open_driver(bmc.port, library) for _ in range(2)]
+    drivers = [open_driver(bmc.port, library) for number in range(2)]
     words = [told(lambda driver=driver: driver.read(Deadline(10.0)))[0] for driver in drivers * 2]
     drivers[0].close()
     words += [told(lambda driver=driver: driver.read(Deadline(10.0)))[0] for driver in drivers]
@@ -203,7 +202,7 @@ def at_most_once(folder: Path, library: str, how: str, rounds: int) -> Finding:
     bmc = IpmiSim(folder / f"once-{how}")
     network = Network(bmc.port)
     worst_bmc, worst_network, words = 0, 0, set()
-    for _ in range(rounds):
+    for _time in range(rounds):
         network.lag_s, network.mute, network.on_request = 0.0, set(), None
         driver = open_driver(network.port, library)
         driver.read(Deadline(20.0))

@@ -203,7 +203,7 @@ def test_off_and_on_are_sent_once_each(sim: IpmiSim, connect: Open) -> None:
 
 def test_a_session_is_kept_between_calls(network: Network, connect: Open) -> None:
     driver = connect(network.port)
-    for _ in range(3):
+    for _time in range(3):
         driver.read(soon())
     assert logins(network) == 1
 
@@ -494,7 +494,7 @@ def test_lost_packets_are_sent_again_and_never_called_a_wrong_password(network: 
     """15 % of the packets are lost each way, so 28 % of the exchanges fail; see bench/ipmi_trial.py for more of it."""
     network.loss = 0.15
     powers = set()
-    for _ in range(2):
+    for _time in range(2):
         driver = connect(network.port)
         outcome = operate(driver, Operation.READ, 30.0)
         powers.add((outcome.power, outcome.reason))
@@ -537,7 +537,7 @@ def test_a_completion_code_is_told_for_what_it_is(
 ) -> None:
     bmc = pyghmi_bmc(control_code=code)
     error = failure(lambda: connect(bmc.port).switch(Power.OFF, soon()), 8.0)
-    assert type(error) is expected
+    assert error.__class__ is expected
     assert bmc.commands == ["off"]
 
 
