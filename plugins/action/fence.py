@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import json
 import re
+import signal
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -92,8 +93,9 @@ class ActionModule(ActionBase):
     ) -> Verdict:
         numbers = options.numbers
         if self._task.timeout:
-            left_s = max(self._task.timeout - REPORT_S, self._task.timeout / 2)
-            numbers = _budget.capped(numbers, left_s)
+            # Ansible's alarm has been running since before the task's variables were templated.
+            left_s = signal.getitimer(signal.ITIMER_REAL)[0] or self._task.timeout
+            numbers = _budget.capped(numbers, max(left_s - REPORT_S, left_s / 2))
         thread: LoopThread[Verdict, Event] = LoopThread(_show(host.name, options.progress))
 
         def tell(event: Event) -> None:
