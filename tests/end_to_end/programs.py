@@ -72,13 +72,13 @@ class Programs:
         self.home = folder / "home"
         self.recording = folder / "recording.txt"
         self._results = folder / "results.jsonl"
-        self._inventory = folder / "inventory.yml"
+        self.inventory = folder / "inventory.yml"
         folder.mkdir(exist_ok=True)
         if inventory is not None:
             self.write_inventory(inventory)
 
     def write_inventory(self, inventory: Mapping[str, Any]) -> None:
-        self._inventory.write_text(as_yaml(inventory))
+        self.inventory.write_text(as_yaml(inventory))
 
     def environment(self, **more: str) -> dict[str, str]:
         return {
@@ -116,10 +116,14 @@ class Programs:
         **keywords: Any,
     ) -> Done:
         """``ansible-playbook`` with one play of these tasks."""
+        playbook = self.write_play(tasks, hosts=hosts, **keywords)
+        return self.playbook(str(playbook), *arguments, env=env, longest_s=longest_s)
+
+    def write_play(self, tasks: Iterable[Mapping[str, Any]], hosts: str = "all", **keywords: Any) -> Path:
         playbook = self.folder / "play.yml"
         play = {"name": "Test", "hosts": hosts, "gather_facts": False, **keywords, "tasks": list(tasks)}
         playbook.write_text(as_yaml([play]))
-        return self.playbook(str(playbook), *arguments, env=env, longest_s=longest_s)
+        return playbook
 
     def playbook(self, playbook: str, *arguments: str, **how: Any) -> Done:
         return self.run("ansible-playbook", playbook, *self._inventories, *arguments, **how)
@@ -155,7 +159,7 @@ class Programs:
 
     @property
     def _inventories(self) -> list[str]:
-        return ["-i", str(self._inventory)] if self._inventory.exists() else []
+        return ["-i", str(self.inventory)] if self.inventory.exists() else []
 
 
 def fence(state: str | None = None, **options: Any) -> dict[str, Any]:

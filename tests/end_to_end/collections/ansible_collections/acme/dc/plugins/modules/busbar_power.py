@@ -17,6 +17,8 @@ options:
   address: {description: The folder of the busbar., type: str, required: true}
   tap: {description: The tap., type: int, required: true}
   pass_phrase: {description: How to log in., type: str}
+  login_token: {description: Another way to log in, which this module does not mark., type: str}
+  login: {description: "Still another way, with user and password.", type: dict}
   behave:
     description: What is wrong with the device.
     type: str
@@ -38,6 +40,7 @@ import signal
 import subprocess
 import sys
 import time
+from urllib.parse import quote
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -50,6 +53,8 @@ def main():
             address=dict(required=True),
             tap=dict(type="int", required=True),
             pass_phrase=dict(no_log=True),
+            login_token=dict(),
+            login=dict(type="dict"),
             behave=dict(default="well"),
         ),
         supports_check_mode=True,
@@ -84,6 +89,23 @@ def hang(module, device):
     time.sleep(600)
 
 
+def blab(module, device):
+    """Says all that it knows, everywhere."""
+    token, login = module.params["login_token"], module.params["login"]
+    sys.stdout.write("connecting with %s\n" % token)
+    sys.stderr.write("connecting with %r\n" % token)
+    module.warn("the token is %s" % token)
+    words = "%s %r %s %s" % (token, token, quote(token, safe=""), login)
+    module.fail_json(
+        msg="refused: " + words,
+        raw=words,
+        power="unknown",
+        reason="refused",
+        login=login,
+        said=[token, {"to": token}],
+    )
+
+
 def junk(module, device):
     sys.stdout.write("Segmentation violation in busbar firmware, please hold the line\n")
     sys.exit(0)
@@ -103,6 +125,7 @@ MISBEHAVIOUR = {
     "ends badly": after_words,
     "dies": lambda module, device: os.kill(os.getpid(), signal.SIGSEGV),
     "raises": lambda module, device: 1 / 0,
+    "blabs": blab,
     "echoes": lambda module, device: module.fail_json(
         msg="login with %s refused" % module.params["pass_phrase"], reason="auth", power="unknown"
     ),
