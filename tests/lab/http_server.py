@@ -132,7 +132,8 @@ class HttpDevice(ABC):
         if silent:
             await self._ignore(reader)
             return
-        source = "{}:{}".format(*writer.get_extra_info("peername")[:2])
+        address, port, *_rest = writer.get_extra_info("peername") or ("gone", 0)
+        source = f"{address}:{port}"
         if self._tls is not None:
             await writer.start_tls(self._tls, ssl_handshake_timeout=30)
         while True:
@@ -218,6 +219,7 @@ class CertificateAuthority:
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / "ca.pem"
         self._folder = folder
+        self._contexts: dict[tuple[str, str], ssl.SSLContext] = {}
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "virtual rack CA")])
         usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
@@ -247,7 +249,12 @@ class CertificateAuthority:
         )
 
     def context(self, address: str, flaw: str = "") -> ssl.SSLContext:
-        """TLS for a server at an address. ``flaw``: wrong_name, expired or self_signed."""
+        """TLS for the servers at an address. ``flaw``: wrong_name, expired or self_signed."""
+        if (address, flaw) not in self._contexts:
+            self._contexts[address, flaw] = self._new_context(address, flaw)
+        return self._contexts[address, flaw]
+
+    def _new_context(self, address: str, flaw: str) -> ssl.SSLContext:
         if flaw not in ("", "wrong_name", "expired", "self_signed"):
             raise ValueError(f"no flaw {flaw!r} of a certificate; there are wrong_name, expired, self_signed")
         key = ec.generate_private_key(ec.SECP256R1())

@@ -92,8 +92,11 @@ class Rack:
         self._targets: dict[str, str] = {}
         self._hosts = inventory.load(source)
         self._delays = dict(delays or {})
+        self._defaults = self._everywhere("rack_defaults")
+        self._settings = self._everywhere("rack_devices")
         self._state_dir = state_dir
         self._authority: CertificateAuthority | None = None
+        self._own_dir: tempfile.TemporaryDirectory[str]
         self._reopen: Callable[[Server, bool], None] = lambda server, dead: None
         self._build()
         self.board.changed = self._fault_changed
@@ -123,33 +126,31 @@ class Rack:
             elif users[0].type == "redfish":
                 self._add_redfish(key, users)
 
-    def _device_vars(self, key: str) -> dict[str, Any]:
-        """``rack_devices: {"127.0.0.1:11611": {...}}``, wherever in the inventory it is."""
+    def _everywhere(self, name: str) -> dict[str, Any]:
+        """A variable that speaks of the whole rack, put together from all hosts that have it."""
         found: dict[str, Any] = {}
         for host in self._hosts:
-            found.update((host.variables.get("rack_devices") or {}).get(key) or {})
+            found.update(host.variables.get(name) or {})
         return found
+
+    def _device_vars(self, key: str) -> Mapping[str, Any]:
+        """``rack_devices: {"127.0.0.1:11611": {...}}``, wherever in the inventory it is."""
+        return self._settings.get(key) or {}
 
     def _physics(self, host: InventoryHost | None) -> Physics:
         """Delays: the defaults of the rack, those of the command line, those of the host."""
-        values: dict[str, Any] = {}
-        for each in self._hosts:
-            values.update(each.variables.get("rack_defaults") or {})
+        values = {**self._defaults, **self._delays}
         if host is not None:
-            values.update(host.variables.get("rack_defaults") or {})
-        values.update(self._delays)
-        if host is not None:
-            values.update(host.variables.get("rack") or {})
+            own = host.variables.get("rack") or {}
+            values = {**self._defaults, **(host.variables.get("rack_defaults") or {}), **self._delays, **own}
         known = {item.name for item in fields(Physics)}
         unknown = sorted(set(values) - known)
         if unknown:
-            raise BadInventory(
-                f"{host.name if host else 'rack_defaults'}: no {', '.join(unknown)}; there are {', '.join(sorted(known))}"
-            )
-        values = {
-            name: {True: "on", False: "off"}.get(value, value) if name in ("boot_policy", "initial_power") else value
-            for name, value in values.items()
-        }
+            where = host.name if host else "rack_defaults"
+            raise BadInventory(f"{where}: no {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+        for name in ("boot_policy", "initial_power"):  # on and off without quotes are booleans in YAML
+            if isinstance(values.get(name), bool):
+                values[name] = "on" if values[name] else "off"
         return Physics(**values)
 
     def _record(self, command: Command) -> None:
@@ -339,8 +340,9 @@ class Rack:
     def authority(self) -> CertificateAuthority:
         """The rack's own CA, made when it is first needed; ``ca.pem`` in the state folder."""
         if self._authority is None:
-            folder = self._state_dir or Path(tempfile.mkdtemp(prefix="rack-"))
-            self._authority = CertificateAuthority(folder)
+            if self._state_dir is None:
+                self._own_dir = tempfile.TemporaryDirectory(prefix="rack-")
+            self._authority = CertificateAuthority(self._state_dir or Path(self._own_dir.name))
         return self._authority
 
     def _add_device(
@@ -381,6 +383,8 @@ class Rack:
         self._reopen = lambda server, dead: None
         for device in self.devices.values():
             await device.server.close()
+        if self._authority is not None and self._state_dir is None:
+            self._own_dir.cleanup()
 
     def check(self) -> None:
         """Raise what went wrong in a server itself, if anything did."""

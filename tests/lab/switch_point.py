@@ -88,7 +88,7 @@ class SwitchPoint(ABC):
         """What the device says now, lies included."""
         now = self.world.settle()
         status = self.truth()
-        if self._stale is not None and now < self._stale[0]:
+        if self._stale is not None and now < self._stale[0] and self.fault("stale") is not None:
             status = self._stale[1]
         if self.fault("lie_off") is not None:
             status = Status(False)
