@@ -131,33 +131,39 @@ class Farm:
             nobody.close()
 
 
-def sweep(farm: Farm, library: str, rounds: int, budget_s: float) -> Sweep:
-    """Log in to every BMC, read it, log out; all at once, in threads, a new driver for each BMC and round."""
+def sweep(farm: Farm, library: str, rounds: int, budget_s: float, fresh: int) -> Sweep:
+    """Read every BMC, all at once, in threads; with new drivers, so with logins and logouts, after ``fresh`` rounds."""
     result = Sweep()
     lock = threading.Lock()
+    ports = [(bmc.port, True) for bmc in farm.live] + [(port, False) for port in (*farm.silent, *farm.closed)]
+    drivers: dict[int, Driver] = {}
 
-    def one(port: int, alive: bool) -> None:
-        driver = open_driver(port, library)
+    def one(port: int, alive: bool, log_out: bool) -> None:
+        with lock:
+            driver = drivers.setdefault(port, open_driver(port, library))
         word, took_s = told(lambda: driver.read(Deadline(budget_s)))
-        driver.close()
+        if log_out:
+            driver.close()
         with lock:
             (result.live_s if alive else result.dead_s).append(took_s)
             expected = {"on"} if alive else {TimedOut.__name__, Unreachable.__name__}
             if word not in expected:
                 result.wrong.append(f"{'live' if alive else 'dead'}: {word}")
 
-    ports = [(bmc.port, True) for bmc in farm.live] + [(port, False) for port in (*farm.silent, *farm.closed)]
     pool = ThreadPoolExecutor(len(ports))
-    for number in range(rounds):
+    for number in range(1, rounds + 1):
         result.restarted += farm.revive()
+        log_out = number % fresh == 0 or number == rounds
         began = time.monotonic()
-        done, late = wait([pool.submit(one, *port) for port in ports], timeout=budget_s + 5.0)
+        done, late = wait([pool.submit(one, *port, log_out) for port in ports], timeout=budget_s + 5.0)
         for future in done:
             future.result()
+        if log_out:
+            drivers.clear()
         result.hung += len(late)
         result.round_s.append(time.monotonic() - began)
         if sys.stderr.isatty():
-            print(f"\r{library}: round {number + 1} of {rounds}", end="", file=sys.stderr, flush=True)
+            print(f"\r{library}: round {number} of {rounds}", end="", file=sys.stderr, flush=True)
         if late:
             break
     pool.shutdown(wait=not result.hung, cancel_futures=True)
@@ -282,7 +288,7 @@ def trial(library: str, arguments: argparse.Namespace) -> list[Finding]:
         ]
         farm = Farm(folder, arguments.live, arguments.dead)
         try:
-            result = sweep(farm, library, arguments.rounds, arguments.budget)
+            result = sweep(farm, library, arguments.rounds, arguments.budget, arguments.fresh)
         finally:
             farm.stop()
     return sweep_findings(result, arguments.rounds, arguments.budget) + findings
@@ -292,6 +298,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--library", choices=[*LIBRARIES, "both"], default="both", help="what to try")
     parser.add_argument("--rounds", type=int, default=100, help="how often all BMCs are read")
+    parser.add_argument("--fresh", type=int, default=1, help="log in anew after so many rounds")
     parser.add_argument("--live", type=int, default=100, help="BMCs that live")
     parser.add_argument("--dead", type=int, default=20, help="BMCs that do not: half closed ports, half silent ones")
     parser.add_argument("--budget", type=float, default=TYPE.read_timeout_s, help="of each read, in seconds")

@@ -245,10 +245,10 @@ class Network:
     many times Open Session is answered in the BMC's place with ``refusal`` as its status.
     """
 
-    def __init__(self, port: int, seed: int = 1) -> None:
+    def __init__(self, port: int, seed: int = 1, address: str = "127.0.0.1") -> None:
         self._bmc = ("127.0.0.1", port)
-        self._front = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._front.bind(("127.0.0.1", 0))
+        self._front = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+        self._front.bind((address, 0))
         self.port = int(self._front.getsockname()[1])
         self._backs: dict[tuple[str, int], socket.socket] = {}
         self._clients: dict[socket.socket, tuple[str, int]] = {}

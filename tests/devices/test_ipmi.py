@@ -231,6 +231,15 @@ def test_a_name_is_as_good_as_an_address(sim: IpmiSim, connect: Open) -> None:
     assert connect(sim.port, address="localhost").read(soon()).power is Power.ON
 
 
+def test_an_ipv6_address_is_as_good(sim: IpmiSim, connect: Open) -> None:
+    network = Network(sim.port, address="::1")
+    try:
+        assert connect(network.port, address="::1").read(soon()).power is Power.ON
+        assert connect(network.port, address="[::1]").read(soon()).power is Power.ON
+    finally:
+        network.stop()
+
+
 def test_the_suite_that_the_bmc_took_is_remembered(
     network: Network, connect: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -671,6 +680,17 @@ for library in ("python-ipmi", "pyghmi"):
 """
     printed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert printed.split() == ["python-ipmi[rmcpplus]>=0.6.1", "pyghmi>=1.6.19"]
+
+
+# The trial
+
+
+def test_the_trial_that_chose_the_default_library_runs_and_holds() -> None:
+    program = Path(__file__).resolve().parents[2] / "bench" / "ipmi_trial.py"
+    words = ("--library", "python-ipmi", "--rounds", "2", "--live", "6", "--dead", "4", "--tries", "1", "--budget", "4")
+    done = subprocess.run([sys.executable, str(program), *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("held") == 9
 
 
 # The process around pyghmi

@@ -88,7 +88,7 @@ class PyghmiSession:
         request = {
             "do": "log_in",
             "path": sys.path,
-            "address": peer[0],
+            "address": literal(peer),
             "port": peer[1],
             "username": account.username.hex(),
             "password": account.password.hex(),
@@ -141,6 +141,11 @@ class PyghmiSession:
     @property
     def _pipe_out(self) -> Any:
         return self._process.stdout
+
+
+def literal(peer: SocketAddress) -> str:
+    """The address as text, with the interface that a link-local IPv6 address needs."""
+    return f"{peer[0]}%{peer[3]}" if len(peer) > 3 and peer[3] else str(peer[0])
 
 
 def login_failure(seen: dict[str, Any], account: Account) -> DeviceError:
