@@ -363,9 +363,9 @@ class SnmpServer(DatagramDevice):
         self._boots = 1
         self._booted = now()
         self._reports: dict[int, int] = {}
+        self.unheard = 0  # packets of somebody else that came while one conversation was served
         self._busy_with: Address | None = None
         self._busy_until = 0.0
-        self._outlet_hang = False
 
     @property
     def alive(self) -> bool:
@@ -378,6 +378,7 @@ class SnmpServer(DatagramDevice):
             now = self._now()
             if now < self._busy_until and self._busy_with != addr[:2]:
                 self.requests += 1
+                self.unheard += 1
                 return
             self._busy_with, self._busy_until = addr[:2], now + float(processing_s)
         super().receive(data, addr)

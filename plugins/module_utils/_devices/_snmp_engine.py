@@ -284,7 +284,7 @@ class Session:
                     return done.pop().result()
                 if self._address[0] in engine.strangers:
                     raise _StaleEngine
-            raise self._silence()
+            raise self.silence()
         finally:
             for packet in asked:
                 packet.cancel()
@@ -313,7 +313,8 @@ class Session:
             raise _indicated(indication)
         return _Reply(int(status), tuple((tuple(oid), _plain(value)) for oid, value in rows))
 
-    def _silence(self) -> TimedOut:
+    def silence(self) -> TimedOut:
+        """The error for no answer in time."""
         if isinstance(self._reading, Community):
             return TimedOut("no answer", "a wrong community looks like this too; check it, the version and the address")
         return TimedOut("no answer", "is the device alive, and does it speak SNMP version 3?")
@@ -378,7 +379,7 @@ class _Process:
             return future.result(deadline.remaining_s + GRACE_S)
         except (concurrent.futures.TimeoutError, concurrent.futures.CancelledError):
             future.cancel()
-            raise TimedOut("no answer", "is the device alive?") from None
+            raise session.silence() from None
 
     def leave(self, session: Session) -> None:
         with self._lock:
@@ -399,7 +400,7 @@ class _Process:
         for engine in self._engines:
             if engine.takes(credentials):
                 return engine
-        engine = _Engine()
+        engine = _made_in_advance.pop() if _made_in_advance else _Engine()
         engine.takes(credentials)
         self._engines.append(engine)
         return engine
@@ -467,6 +468,14 @@ def _start_anew() -> None:
 
 os.register_at_fork(after_in_child=_start_anew)
 
+# Most of what an engine costs is reading MIBs. The first one is made when this file is loaded, which Ansible does before it
+# forks, and each fork has its own copy: 50 of them would else make theirs one after the other, each in its turn at the PDU.
+# It has no socket, no loop and no user yet.
+_made_in_advance: list[_Engine] = []
+if HAS_PYSNMP:
+    _made_in_advance.append(_Engine())
+    _made_in_advance[0].snmp.get_mib_builder().load_modules("SNMPv2-TM", "PYSNMP-SOURCE-MIB")
+
 
 if HAS_PYSNMP:
 
@@ -516,8 +525,6 @@ def _indicated(indication: Any) -> Exception:
     name = type(indication).__name__
     if name in ("UnknownEngineID", "NotInTimeWindow"):
         return _StaleEngine()
-    if name == "RequestTimedOut":
-        return TimedOut("no answer", "is the device alive?")
     told = _NOT_AUTHENTIC.get(name)
     if told:
         return AuthenticationFailed(*told)
