@@ -774,7 +774,7 @@ def test_an_ignored_command_is_accepted_and_does_nothing(lab: Lab, agent: str) -
 def changes(lab: Lab, agent: str) -> list[tuple[float, bool]]:
     """When what the agent switches changed, after the command, and to what."""
     history = (
-        lab.rack.outlet_history(agent) if "psu" in agent else [(at, runs) for at, _, runs in lab.rack.history("node1")]
+        lab.rack.outlet_history(agent) if "psu" in agent else [(at, runs) for at, _power, runs in lab.rack.history("node1")]
     )
     sent = lab.rack.commands(agent)[-1].at
     return [(at - sent, on) for at, on in history if at >= sent]

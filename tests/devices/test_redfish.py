@@ -190,12 +190,12 @@ def test_an_error_on_the_way_to_the_reading_is_that_error(status: int, path: str
     bmc.when("GET", path, Answer(status, {"PowerState": "Off"}))
     with pytest.raises(DeviceError) as caught:
         connect().read(soon())
-    assert type(caught.value) is STATUSES[status]
+    assert caught.type is STATUSES[status]
 
 
 def test_the_connection_is_kept_and_a_read_costs_one_request(bmc: Bmc, connect: Open) -> None:
     driver = connect()
-    for _ in range(4):
+    for _turn in range(4):
         driver.read(soon())
     assert bmc.connections == 1
     assert [each.path for each in bmc.log][2:] == [SYSTEM] * 4
@@ -266,7 +266,7 @@ def test_every_answer_to_a_reset_is_the_contract_s_error(status: int, bmc: Bmc, 
     bmc.when("POST", RESET, Answer(status, {}))
     with pytest.raises(DeviceError) as caught:
         connect().switch(Power.OFF, soon())
-    assert type(caught.value) is STATUSES[status]
+    assert caught.type is STATUSES[status]
     assert len(bmc.posts()) == 1
 
 
@@ -677,7 +677,7 @@ def test_credentials_with_any_characters_are_sent_as_utf_8(bmc: Bmc, connect: Op
     bmc.when("GET", SYSTEM, Answer(body={"PowerState": "On"}))
     bmc.when("GET", "/redfish/v1/Systems", Answer(body={"Members": [{"@odata.id": SYSTEM}]}))
     connect(password=password).read(soon())
-    _, sent = bmc.log[-1].headers["Authorization"].split()
+    _scheme, sent = bmc.log[-1].headers["Authorization"].split()
     assert base64.b64decode(sent).decode() == f"{USERNAME}:{password}"
     bmc.when("POST", SESSIONS, Answer(401))
     with pytest.raises(AuthenticationFailed):
@@ -842,19 +842,19 @@ def run_ansible(folder: Path, options: dict[str, object], *arguments: str) -> tu
 
 def test_the_real_program_reads_and_switches(sushy: Sushy, tmp_path: Path) -> None:
     options = sushy_options(sushy)
-    before, _ = run_ansible(tmp_path, options)
+    before, _output = run_ansible(tmp_path, options)
     old = before["power"]
     new = {"on": "off", "off": "on"}[old]
     assert before["changed"] is False
-    planned, _ = run_ansible(tmp_path, {**options, "state": new}, "--check")
+    planned, _output = run_ansible(tmp_path, {**options, "state": new}, "--check")
     assert (planned["changed"], planned["power"]) == (True, old)
     done, written = run_ansible(tmp_path, {**options, "state": new}, "-vvvv", "--diff")
     assert (done["changed"], done["power"], done["power_before"], done["raw"]) == (True, new, old, new.capitalize())
     assert PASSWORD not in written and BASIC not in written
-    again, _ = run_ansible(tmp_path, {**options, "state": new})
+    again, _output = run_ansible(tmp_path, {**options, "state": new})
     assert (again["changed"], again["power"]) == (False, new)
     wrong, written = run_ansible(tmp_path, {**options, "password": "Wrong-Pa55word", "state": "on"}, "-vvvv")
     assert (wrong["reason"], wrong["power"], wrong["changed"]) == ("auth", "unknown", False)
     assert "Wrong-Pa55word" not in written
-    untrusted, _ = run_ansible(tmp_path, {**options, "ca_path": None, "state": "on"})
+    untrusted, _output = run_ansible(tmp_path, {**options, "ca_path": None, "state": "on"})
     assert untrusted["reason"] == "tls" and "ca_path" in untrusted["msg"]

@@ -55,7 +55,7 @@ def the_inventory(folder: Path) -> dict[str, Any]:
     )
     nodes: dict[str, Any] = dict(zip(names, inventory["all"]["hosts"].values(), strict=True))
     for name, node in nodes.items():
-        name, _, kind = name.rpartition("_")
+        name, _underscore, kind = name.rpartition("_")
         agents, trouble = node["fence_agents"], HOSTS[name]
         chassis = {each: agents.pop(each) for each in ("bmc", "redfish")}
         agents["bmc"] = chassis[kind]
