@@ -158,11 +158,8 @@ def wrong(ports: Ports | None) -> dict[str, Any]:
         "psu_b": {"type": "snmp", **V3, "auth_password": SECRETS["wrong auth_password"], "priv_password": SECRETS["misplaced"], "outlet": 1},
     }  # fmt: skip
     # A wrong community is silence for as long as one waits; a wrong key is an answer, when the PDU has time for it.
-    budgets = (
-        {"psu_a": {"timeout": 2, "read_timeout": 2}}
-        if ports
-        else dict.fromkeys(names, {"timeout": 2, "read_timeout": 2})
-    )
+    short = ("psu_a",) if ports else names
+    budgets = {name: {"timeout": 2, "read_timeout": 2} for name in short}
     found = {name: {**agent, **where[name], **budgets.get(name, {})} for name, agent in agents.items()}
     return {"fence_agents": found, "fence_levels": [[name] for name in found]}
 
@@ -374,7 +371,7 @@ def test_the_watched_run_did_all_that_it_should(ran: Ran) -> None:
         for host in ("wrong", "nowhere", "blabs", "hangs")
     }
     assert reasons["wrong"][:2] == ["auth", "auth"] and reasons["wrong"][3] == "auth", reasons
-    assert "unreachable" in reasons["nowhere"], reasons
+    assert set(reasons["nowhere"]) <= {"unreachable", "timeout"}, reasons
     assert (reasons["blabs"], reasons["hangs"]) == (["refused"], ["timeout"])
     assert done.of("blabs")["agents"]["tap"]["msg"].count("********") >= 4
     assert all(done.of(host)["failed"] for host, _result in done.results if host.startswith(("bad-", "template-")))
@@ -407,8 +404,7 @@ def test_no_secret_is_in_the_artifacts_and_events_of_ansible_runner(rack: Runnin
     playbook.rename(private / "project" / "play.yml")
     (tmp_path / "vault").write_text(VAULT_PASSWORD)
     (private / "env" / "cmdline").write_text(f"-vvvv --diff --vault-password-file {tmp_path / 'vault'}")
-    talkative = {**TALKATIVE, "ANSIBLE_CALLBACKS_ENABLED": ""}
-    done = programs.run("ansible-runner", "run", str(private), "-p", "play.yml", "--ident", "one", env=talkative)
+    done = programs.run("ansible-runner", "run", str(private), "-p", "play.yml", "--ident", "one", env=TALKATIVE)
     artifacts = private / "artifacts" / "one"
     events = sorted((artifacts / "job_events").glob("*.json"))
     text = "\n".join(path.read_text(errors="replace") for path in artifacts.rglob("*") if path.is_file())
@@ -442,7 +438,7 @@ ORDINARY = {
     "agentname": "tap",
 }
 # Passwords that are masked, and look like what results are made of.
-HARMLESS = {"nothing": "None", "yes": "True", "no": "False", "number": "0.0", "key": "agents", "another": "attempts"}
+HARMLESS = {"nothing": "None", "yes": "True", "no": "False", "number": "1000", "key": "agents", "another": "attempts"}
 
 
 def test_a_result_is_the_same_whatever_the_password_is(tmp_path: Path) -> None:
@@ -450,9 +446,9 @@ def test_a_result_is_the_same_whatever_the_password_is(tmp_path: Path) -> None:
     for name, password in {**ORDINARY, **HARMLESS, "plain": "Kx7Plain"}.items():
         (tmp_path / name).mkdir()
         (tmp_path / name / "tap1").write_text("off")
-        agent = {"type": "acme.dc.busbar_power", "address": str(tmp_path / name), "tap": 1, "pass_phrase": password}
+        agent = {"type": "acme.dc.busbar_power", "address": str(tmp_path / name), "tap": 1, "login_token": password}
         hosts[name] = {"fence_agents": {"tap": agent}}
-    done = Programs(tmp_path / "run", {"all": {"hosts": hosts}}).ad_hoc("all", "state=off confirm_interval=0")
+    done = Programs(tmp_path / "run", {"all": {"hosts": hosts}}).ad_hoc("all", "state=off confirm_reads=1")
 
     def settled(host: str) -> dict[str, Any]:
         """The result without what differs between any two runs."""
@@ -465,8 +461,8 @@ def test_a_result_is_the_same_whatever_the_password_is(tmp_path: Path) -> None:
         assert settled(name) == settled("plain"), name
     output = " ".join((done.stdout + done.stderr).split())
     for name, password in ORDINARY.items():
-        what = f"{name}: agent tap: pass_phrase: a secret of fewer than 4 characters, or one that is an ordinary word of the result"
+        what = f"{name}: agent tap: login_token: a secret of fewer than 4 characters, or one that is an ordinary word of the result"
         assert output.count(what) == 1, name
         assert f"{what}: {password}" not in output
     for name in (*HARMLESS, "plain"):
-        assert f"{name}: agent tap: pass_phrase" not in output
+        assert f"{name}: agent tap: login_token" not in output

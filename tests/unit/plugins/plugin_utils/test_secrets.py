@@ -85,29 +85,16 @@ def test_what_is_short_or_a_part_of_a_name_is_refused(value: str) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "password",
-        "passwd",
-        "pass_phrase",
-        "login_password",
-        "user_pass",
-        "pwd",
-        "token",
-        "api_key",
-        "secret_id",
-        "community",
-    ]
-    + ["private_key", "key", "auth_key", "pin", "credentials", "k_g", "psk", "session_cookie", "passcode"],
-)
+SPEAKING = """password passwd pass_phrase login_password user_pass pwd token api_key secret_id community private_key key auth_key
+pin credentials k_g psk session_cookie passcode"""
+SILENT = "address port tap bypass passive outlet username keyboard pinout spinning key_type"
+
+
+@pytest.mark.parametrize("name", SPEAKING.split())
 def test_a_name_that_speaks_of_a_secret_is_known(name: str) -> None:
     assert SECRET_NAME.search(name)
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["address", "port", "tap", "bypass", "passive", "outlet", "username", "keyboard", "pinout", "spinning", "key_type"],
-)
+@pytest.mark.parametrize("name", SILENT.split())
 def test_a_name_that_does_not_is_left_alone(name: str) -> None:
     assert not SECRET_NAME.search(name)

@@ -35,6 +35,7 @@ power: {description: The power., type: str, returned: always}
 tap: {description: The tap that was spoken to., type: int, returned: always}
 """
 
+import atexit
 import os
 import signal
 import subprocess
@@ -95,6 +96,7 @@ def blab(module, device):
     sys.stdout.write("connecting with %s\n" % token)
     sys.stderr.write("connecting with %r\n" % token)
     module.warn("the token is %s" % token)
+    atexit.register(lambda: sys.stdout.write("goodbye, %s\n" % token))
     words = "%s %r %s %s" % (token, token, quote(token, safe=""), login)
     module.fail_json(
         msg="refused: " + words,
