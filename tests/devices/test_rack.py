@@ -774,7 +774,9 @@ def test_an_ignored_command_is_accepted_and_does_nothing(lab: Lab, agent: str) -
 def changes(lab: Lab, agent: str) -> list[tuple[float, bool]]:
     """When what the agent switches changed, after the command, and to what."""
     history = (
-        lab.rack.outlet_history(agent) if "psu" in agent else [(at, runs) for at, _power, runs in lab.rack.history("node1")]
+        lab.rack.outlet_history(agent)
+        if "psu" in agent
+        else [(at, runs) for at, _power, runs in lab.rack.history("node1")]
     )
     sent = lab.rack.commands(agent)[-1].at
     return [(at - sent, on) for at, on in history if at >= sent]
@@ -1029,6 +1031,17 @@ def test_an_inventory_may_have_faults_from_the_start_and_come_from_ansible_inven
 def test_an_inventory_that_makes_no_sense_is_refused_in_words(change: dict[str, Any], said: str) -> None:
     with pytest.raises(BadInventory, match=said.replace("(", r"\(")):
         RunningRack({"all": {"hosts": {"node1": change}}})
+
+
+def test_a_port_that_is_taken_is_named_and_nothing_stays_open() -> None:
+    inventory = make_inventory(hosts=2, shape="bmc")
+    first, second = (node["fence_agents"]["bmc"]["port"] for node in inventory["all"]["hosts"].values())
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", second))
+        with pytest.raises(OSError, match=f"ipmi at 127.0.0.1:{second} cannot be opened"), RunningRack(inventory):
+            pass
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.bind(("127.0.0.1", first))
 
 
 def test_a_foreign_supply_is_an_outlet_that_the_control_port_switches() -> None:

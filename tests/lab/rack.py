@@ -369,13 +369,14 @@ class Rack:
 
     async def open(self, reopen: Callable[[Server, bool], None] | None = None) -> None:
         """Open every port, but of those that are dead already."""
-        try:
-            for device in self.devices.values():
-                if self.board.acting("dead", device.key) is None:
+        for device in self.devices.values():
+            if self.board.acting("dead", device.key) is None:
+                try:
                     await device.server.open()
-        except OSError:
-            await self.close()
-            raise
+                except OSError as failed:
+                    await self.close()
+                    what = "ports below 1024 are root's" if isinstance(failed, PermissionError) else failed.strerror
+                    raise OSError(failed.errno, f"{device.type} at {device.key} cannot be opened: {what}") from failed
         if reopen is not None:
             self._reopen = reopen
 
