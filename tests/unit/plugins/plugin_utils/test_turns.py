@@ -34,6 +34,13 @@ def fork(work: Callable[[], None]) -> int:
     return child
 
 
+def wait_for(what: Callable[[], bool]) -> None:
+    until = time.monotonic() + 20
+    while not what():
+        assert time.monotonic() < until
+        time.sleep(0.005)
+
+
 def test_two_agents_of_one_task_never_overlap(tmp_path: Path) -> None:
     inside: list[int] = []
 
@@ -94,6 +101,60 @@ def test_a_fork_that_is_killed_frees_its_turn(tmp_path: Path) -> None:
             pass
 
     asyncio.run(next_one())
+
+
+def test_forks_are_served_in_the_order_of_their_coming(tmp_path: Path) -> None:
+    """Each takes two turns. Whoever comes again stands behind those who are still waiting for their first."""
+    record = tmp_path / "record"
+    holding, go = tmp_path / "holding", tmp_path / "go"
+
+    def hold() -> None:
+        async def until_all_wait() -> None:
+            async with DeviceTurns(tmp_path).at("pdu-a:161", nothing)(20.0):
+                holding.touch()
+                await asyncio.to_thread(wait_for, go.exists)
+
+        asyncio.run(until_all_wait())
+
+    def talk(number: int) -> Callable[[], None]:
+        async def twice() -> None:
+            for _time in range(2):
+                async with DeviceTurns(tmp_path).at("pdu-a:161", nothing)(20.0):
+                    with record.open("a") as file:
+                        file.write(f"{number} ")
+
+        return lambda: asyncio.run(twice())
+
+    children = [fork(hold)]
+    wait_for(holding.exists)
+    for number in range(6):
+        children.append(fork(talk(number)))
+        wait_for(lambda: len(list(tmp_path.glob("*.line/*"))) == len(children))
+    go.touch()
+    for child in children:
+        os.waitpid(child, 0)
+    turns = [int(number) for number in record.read_text().split()]
+    assert turns[:6] == list(range(6))
+    assert sorted(turns[6:]) == list(range(6))
+
+
+def test_a_fork_that_dies_in_the_line_holds_nobody_up(tmp_path: Path) -> None:
+    async def wait_behind_the_dead() -> None:
+        turns = DeviceTurns(tmp_path)
+        async with turns.at("pdu-a:161", nothing)(1.0):
+            child = fork(lambda: asyncio.run(take()))
+            await asyncio.to_thread(wait_for, lambda: len(list(tmp_path.glob("*.line/*"))) == 2)
+            os.kill(child, signal.SIGKILL)
+            await asyncio.to_thread(os.waitpid, child, 0)
+        async with turns.at("pdu-a:161", nothing)(5.0):
+            pass
+
+    async def take() -> None:
+        async with DeviceTurns(tmp_path).at("pdu-a:161", nothing)(20.0):
+            pass
+
+    asyncio.run(wait_behind_the_dead())
+    assert not list(tmp_path.glob("*.line/*"))
 
 
 def test_a_device_that_does_not_become_free_is_busy_when_the_time_is_over(tmp_path: Path) -> None:
