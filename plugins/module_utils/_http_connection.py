@@ -85,8 +85,6 @@ class Guard:
         self.let_go()
         with self._lock:
             self._twin = connection.dup()
-        if self.deadline.over:
-            raise self.timed_out()
 
     def let_go(self) -> None:
         with self._lock:

@@ -81,6 +81,7 @@ options:
         at.
     type: path
 notes:
+  - The default of O(timeout) is 90 seconds, that of O(read_timeout) 20 seconds.
   - Proxies, C(.netrc) and redirects to other hosts are never followed.
 """
 

@@ -214,6 +214,7 @@ def test_a_deadline_that_is_over_contacts_nobody(serve: Serve, open_device: Call
     server = serve(answering(OK))
     with pytest.raises(TimedOut):
         open_device(server).request("POST", "/", Deadline(0.0), body=b"{}")
+    time.sleep(0.2)  # for a connection to show
     assert server.connections == 0
 
 
@@ -263,6 +264,22 @@ def test_the_connection_is_kept_between_requests(serve: Serve, open_device: Call
     for _turn in range(3):
         assert device.request("GET", "/", Deadline(5.0)).json_object() == {}
     assert server.connections == 1
+
+
+def test_a_connection_that_the_device_does_not_keep_is_closed_at_once(
+    serve: Serve, open_device: Callable[..., HttpDevice]
+) -> None:
+    hung_up = threading.Event()
+
+    def talk(server: SocketServer, connection: socket.socket) -> None:
+        head(connection)
+        connection.sendall(OK.replace(b"OK\r\n", b"OK\r\nConnection: close\r\n"))
+        if connection.recv(1) == b"":
+            hung_up.set()
+
+    device = open_device(serve(talk))
+    assert device.request("GET", "/", Deadline(5.0)).status == 200
+    assert hung_up.wait(5.0)
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
@@ -399,6 +416,21 @@ def test_certificates_are_verified_against_the_machines_own_store_by_default(
         open_device(server, protocol="https").request("GET", "/", Deadline(5.0))
 
 
+def test_ca_path_is_trusted_instead_of_the_machines_own_store_not_beside_it(
+    serve: Serve,
+    open_device: Callable[..., HttpDevice],
+    authority: Authority,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))  # where OpenSSL looks for the machine's own store
+    server = serve(answering(OK), authority.context("127.0.0.1"))
+    assert open_device(server, protocol="https").request("GET", "/", Deadline(5.0)).status == 200
+    stranger = Authority(tmp_path / "stranger", "another CA")
+    with pytest.raises(TlsFailed):
+        open_device(server, protocol="https", ca_path=str(stranger.file)).request("GET", "/", Deadline(5.0))
+
+
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
 def test_a_certificate_bundle_of_the_environment_neither_replaces_ca_path_nor_adds_trust(
     variable: str,
@@ -500,6 +532,13 @@ def test_a_redirect_to_the_same_path_with_a_slash_is_followed_once_and_for_reads
     assert asked == ["/x", "/x/"]
     assert device.request("POST", "/y", Deadline(5.0)).status == 301
     assert asked == ["/x", "/x/", "/y"]
+
+
+def test_a_redirect_to_another_path_of_the_device_is_not_followed(
+    serve: Serve, open_device: Callable[..., HttpDevice]
+) -> None:
+    redirect = b"HTTP/1.1 302 Found\r\nLocation: /login.html\r\nContent-Length: 0\r\n\r\n"
+    assert open_device(serve(answering(redirect, OK))).request("GET", "/x", Deadline(5.0)).status == 302
 
 
 def test_links_that_leave_the_device_are_refused() -> None:
@@ -622,7 +661,7 @@ def test_what_a_device_says_is_shown_short_printable_and_without_secrets() -> No
     assert len(shown("x" * 1000, [])) == 60
     for echo in ("my Secret!", "x" * 100 + "secret!", "my%20secret%21"):
         assert shown(echo, ["secret!"]) == "(hidden)"
-    assert shown({"a": "secret!"}, ["secret!"]) == "(hidden)"
+    assert shown({"a": "Secret!"}, ["Secret!"]) == "(hidden)"
     assert shown("Off", [""]) == "Off"
 
 
