@@ -50,11 +50,11 @@ SILENT = frozenset({Reason.TIMEOUT, Reason.UNREACHABLE})
 
 
 @dataclass(frozen=True)
-class Objection:
-    """Why a witness does not let a level count."""
+class Testimony:
+    """What a witness has to say: why the level does not count, or (no reason) that it does, perhaps with a warning."""
 
-    reason: Reason
-    words: str
+    reason: Reason | None = None
+    words: str = ""
 
 
 class Fencing:
@@ -72,7 +72,7 @@ class Fencing:
         self._under_way: dict[asyncio.Task[Any], Agent] = {}
         self._timeline: list[Event] = []
         self._warnings: list[str] = []
-        self._failed_levels: list[str] = []
+        self._failed_levels: list[tuple[str, Level]] = []
         self._barrier_at: float | None = None
         self._fenced = False
         self._proven_by: Level | None = None
@@ -180,7 +180,7 @@ class Fencing:
     # -- off ---------------------------------------------------------------------------------------------------------
 
     async def _prove_off(self) -> bool:
-        """Try level after level until one holds its barrier and no witness contradicts."""
+        """Try level after level until one holds its barrier and no witness objects."""
         for level in self._host.levels:
             failure = await self._cut(level, last=level is self._host.levels[-1])
             if failure is None:
@@ -189,18 +189,18 @@ class Fencing:
                 return True
             for fate in self._fates_of(level.agents):
                 fate.level_lost = True
-            self._failed_levels.append(failure)
+            self._failed_levels.append((failure, level))
             self._tell(None, f"level {level.number} failed")
         return False
 
     async def _cut(self, level: Level, last: bool) -> str | None:
-        """Switch one level off and prove it. Returns why it failed, None if it holds."""
+        """Switch one level off and prove it. Returns what became of it if it failed, None if it holds."""
         self._barrier_at = None
         self._hear_witnesses_before(level)
         seen = await self._every(level.agents, self._read_agent, None if last else _has_failed)
         all_off = _proves_off(level, seen)
         if not all_off and not last and any(not outcome.ok for outcome in seen.values()):
-            return f"level {level.number} was skipped: {self._list(level.agents)}"
+            return f"level {level.number} was skipped"
         if not (all_off and await self._barrier(level)):
             done = await self._every(level.agents, self._switch_agent_off, _has_failed)
             if not (_proves_off(level, done) and await self._barrier(level)):
@@ -208,10 +208,10 @@ class Fencing:
         objection = await self._objection(level)
         if objection is None:
             return None
+        reason, words = objection
         for fate in self._fates_of(level.agents):
-            fate.fail(objection.reason, objection.words)
-        conflict = objection.reason is Reason.CONFLICT
-        return await self._give_up(level, restore=conflict or self._numbers.on_failure is OnFailure.RESTORE)
+            fate.fail(reason, words)
+        return await self._give_up(level, restore=reason is Reason.CONFLICT or self._numbers.on_failure is OnFailure.RESTORE)
 
     async def _barrier(self, level: Level) -> bool:
         """Read all agents off in one sweep, ``confirm_reads`` times."""
@@ -236,7 +236,7 @@ class Fencing:
     async def _give_up(self, level: Level, restore: bool) -> str:
         if restore:
             await self._restore(level)
-        return f"level {level.number} failed: {self._list(level.agents)}"
+        return f"level {level.number} failed"
 
     async def _restore(self, level: Level) -> None:
         """Switch back on what this task switched off. It ends before another level may prove anything."""
@@ -274,7 +274,7 @@ class Fencing:
             self._fates[agent.name].look(outcome)
         return outcome
 
-    async def _objection(self, level: Level) -> Objection | None:
+    async def _objection(self, level: Level) -> tuple[Reason, str] | None:
         """Ask the host's chassis agents whether they agree that it has no power. Returns what one has against it."""
         witnesses = self._host.witnesses_of(level)
         if not witnesses or self._numbers.witness_timeout_s <= 0:
@@ -285,50 +285,47 @@ class Fencing:
         until = self._clock.now() + window_s
         cut_short = window_s < self._numbers.witness_timeout_s
         heard = await self._every(witnesses, lambda agent: self._hear(agent, until, cut_short))
-        objections = [objection for objection in heard.values() if objection is not None]
-        return min(objections, key=lambda objection: objection.reason is not Reason.CONFLICT, default=None)
+        self._warnings += [said.words for said in heard.values() if said.words and not said.reason]
+        objections = [(said.reason, said.words) for said in heard.values() if said.reason]
+        return min(objections, key=lambda objection: objection[0] is not Reason.CONFLICT, default=None)
 
-    async def _hear(self, agent: Agent, until: float, cut_short: bool) -> Objection | None:
+    async def _hear(self, agent: Agent, until: float, cut_short: bool) -> Testimony:
         """Listen to one witness until it says off or the time is over. Only off and silence agree."""
         before = self._fates[agent.name].ever_answered
-        said_on_after_s: float | None = None
-        silent_s = 0.0
-        outcome: Outcome | None = None
-        while not (outcome and _is_off(outcome)):
-            if outcome is not None:
-                await self._sleep(min(LOOK_AGAIN_S, until - self._clock.now()))
-            asked_at = self._clock.now()
-            if asked_at >= until:
-                break
+        answer: Outcome | None = None
+        took_s = silent_s = 0.0
+        asked_at = self._clock.now()
+        while until - asked_at >= NO_TIME_S:
             outcome = await self._look(agent, Operation.READ, limit_s=until - asked_at)
-            took_s = self._clock.now() - asked_at
-            if outcome.power is Power.ON:
-                said_on_after_s, silent_s = took_s, 0.0
-            elif outcome.answered:
-                said_on_after_s = None
+            if _is_off(outcome):
+                self._tell(agent, "agrees as a witness", Power.OFF)
+                return Testimony()
+            if outcome.answered:
+                answer, took_s, silent_s = outcome, self._clock.now() - asked_at, 0.0
             else:
-                silent_s += took_s
-        if outcome is not None and _is_off(outcome):
-            self._tell(agent, "agrees as a witness", Power.OFF)
-            return None
-        if said_on_after_s is not None and silent_s < max(SILENCE_S, 3 * said_on_after_s):
-            self._tell(agent, "contradicts as a witness", Power.ON)
-            return Objection(
-                Reason.CONFLICT,
-                f"the outlets read off, but {agent.name} ({agent.where}) still says that the host is on:"
-                " these outlets do not feed this host; check the wiring and the inventory",
-            )
-        if outcome is not None and outcome.answered:
-            self._tell(agent, f"says {outcome.raw} as a witness", outcome.power)
-            words = f"the outlets read off, but {agent.name} ({agent.where}) answers and does not say off: {outcome.msg}"
-            return Objection(Reason.UNCONFIRMED, words)
+                silent_s += self._clock.now() - asked_at
+            await self._sleep(min(LOOK_AGAIN_S, until - self._clock.now()))
+            asked_at = self._clock.now()
+        if answer is not None and silent_s < max(SILENCE_S, 3 * took_s):
+            return self._against(agent, answer)
         if cut_short:
             words = f"the total of {self._total_s:g} s was used up before {agent.name} ({agent.where}) could be heard as a witness"
-            return Objection(Reason.TIMEOUT, f"{words}; raise fence_timeout")
-        told = "had answered before" if before else "was not heard before either"
+            return Testimony(Reason.TIMEOUT, f"{words}; raise fence_timeout")
         self._tell(agent, "is silent as a witness", Power.UNKNOWN)
-        self._warnings.append(f"the witness {agent.name} ({agent.where}) is silent after the outlets were read off; it {told}")
-        return None
+        told = "had answered before" if before else "was not heard before either"
+        return Testimony(None, f"the witness {agent.name} ({agent.where}) is silent after the outlets were read off; it {told}")
+
+    def _against(self, agent: Agent, answer: Outcome) -> Testimony:
+        """A witness that answers and does not say off is alive and does not agree."""
+        if answer.power is Power.ON:
+            self._tell(agent, "contradicts as a witness", Power.ON)
+            seen = "still says that the host is on: these outlets do not feed this host; check the wiring and the inventory"
+            reason = Reason.CONFLICT
+        else:
+            self._tell(agent, f"says {answer.raw} as a witness", Power.UNKNOWN)
+            seen = f"answers and does not say off: {answer.msg}"
+            reason = Reason.UNCONFIRMED
+        return Testimony(reason, f"the outlets read off, but {agent.name} ({agent.where}) {seen}")
 
     # -- on ------------------------------------------------------------------------------------------------------------
 
@@ -441,7 +438,7 @@ class Fencing:
             answers.update((tasks[task].name, task.result()) for task in done)
             if leave_at is not None and any(leave_at(answer) for answer in answers.values()):
                 break
-        return answers
+        return {agent.name: answers[agent.name] for agent in agents if agent.name in answers}
 
     def _begin(self, agent: Agent, work: Coroutine[Any, Any, Answer]) -> asyncio.Task[Answer]:
         task = asyncio.ensure_future(work)
@@ -527,7 +524,8 @@ class Fencing:
         dark = [fate.agent.name for fate in self._fates_of(self._host.agents) if fate.cut and fate.power is Power.OFF]
         now = f" Switched off by this task and now off: {', '.join(dark)}." if dark else ""
         subject = "the named devices are not proven off" if self._host.devices_only else "The host is NOT fenced"
-        return f"{self._host.name}: {' '.join(f'{failure}.' for failure in self._failed_levels)} {subject}.{now}"
+        failures = " ".join(f"{failure}: {self._list(level.agents)}." for failure, level in self._failed_levels)
+        return f"{self._host.name}: {failures} {subject}.{now}"
 
     def _failed_after_proof(self, failure: str) -> str:
         fenced = "It was proven off before and stays fenced. " if self._fenced else ""

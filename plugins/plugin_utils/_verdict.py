@@ -57,7 +57,7 @@ class Fate:
             self.cut = operation is Operation.OFF and (outcome.sent or self.cut)
         if not outcome.ok:
             self.fail(outcome.reason or Reason.BAD_REPLY, outcome.msg)
-        elif first or (operation is not Operation.READ and not self.level_lost):
+        elif first or operation is Operation.OFF or (operation is Operation.ON and not self.level_lost):
             # A command that was proven makes good for a read that failed before it.
             self.ok, self.reason, self.msg = True, None, ""
 

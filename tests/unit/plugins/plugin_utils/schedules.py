@@ -32,7 +32,7 @@ from ansible_collections.hostpm.fencing.plugins.plugin_utils._host import Host, 
 
 settings.register_profile(
     "default",
-    max_examples=800,
+    max_examples=500,
     derandomize=True,
     database=None,
     deadline=None,

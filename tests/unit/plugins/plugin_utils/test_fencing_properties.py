@@ -9,26 +9,32 @@ What a law is claimed for stands in its test: most hold for any fault; "really o
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from random import Random
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from unit.plugins.plugin_utils.schedules import cases
 from unit.plugins.plugin_utils.simulation import (
+    LOOP,
     Case,
     Exchange,
     ReadFault,
     Script,
+    SimulatedClock,
     SimulatedRun,
 )
 
 from ansible_collections.hostpm.fencing.plugins.module_utils._contract import Kind, Power, Reason
-from ansible_collections.hostpm.fencing.plugins.module_utils._operation import Operation
+from ansible_collections.hostpm.fencing.plugins.module_utils._operation import Operation, Outcome
 from ansible_collections.hostpm.fencing.plugins.plugin_utils import _budget
-from ansible_collections.hostpm.fencing.plugins.plugin_utils._host import Level, OnFailure, State
+from ansible_collections.hostpm.fencing.plugins.plugin_utils._fencing import Fencing
+from ansible_collections.hostpm.fencing.plugins.plugin_utils._host import Agent, Level, OnFailure, State
+from ansible_collections.hostpm.fencing.plugins.plugin_utils._verdict import Verdict
 
 EPSILON_S = 1e-6
 OFF_STATES = (State.OFF, State.RESTARTED)
@@ -188,6 +194,63 @@ def test_a_job_on_devices_fences_no_host(case: Case) -> None:
     assert done.verdict.level is None
     asked = {exchange.agent for exchange in done.exchanges}
     assert asked <= {agent.name for agent in case.host.agents}, "no witness is asked"
+
+
+# -- order -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What an agent says, whatever the time: before it was switched, after off, after on, and to the commands themselves."""
+
+    before: Outcome
+    off: Outcome
+    after_off: Outcome
+    on: Outcome
+    after_on: Outcome
+
+
+SAYS_ON = Outcome(Power.ON, raw="on")
+SAYS_OFF = Outcome(Power.OFF, raw="off")
+SAYS_PENDING = Outcome(Power.UNKNOWN, reason=Reason.UNCONFIRMED, msg="pending", raw="pending")
+SAYS_NOTHING = Outcome(Power.UNKNOWN, reason=Reason.TIMEOUT, msg="no answer")
+SAYS_NO = Outcome(Power.UNKNOWN, reason=Reason.AUTH, msg="the password was not accepted")
+READINGS = (SAYS_ON, SAYS_ON, SAYS_OFF, SAYS_OFF, SAYS_PENDING, SAYS_NOTHING, SAYS_NO)
+OFFS = (replace(SAYS_OFF, sent=True), replace(SAYS_OFF, sent=True), replace(SAYS_ON, sent=True, reason=Reason.REFUSED, msg="no"), SAYS_NO)
+ONS = (replace(SAYS_ON, sent=True), replace(SAYS_ON, sent=True), replace(SAYS_OFF, sent=True, reason=Reason.REFUSED, msg="no"), SAYS_NO)
+
+
+def verdict_in_some_order(case: Case, answers: dict[str, Answers], order: Random) -> Verdict:
+    """The verdict if every operation takes a random time within its budget, and the answers are the same."""
+    switched: dict[str, Operation] = {}
+
+    async def answer(agent: Agent, operation: Operation, budget_s: float) -> Outcome:
+        says = answers[agent.name]
+        await asyncio.sleep(order.choice((0.0, 0.0, 0.1, 0.2, 0.3)) * budget_s)
+        if operation is not Operation.READ:
+            switched[agent.name] = operation
+            return says.off if operation is Operation.OFF else says.on
+        last = switched.get(agent.name)
+        return {None: says.before, Operation.OFF: says.after_off, Operation.ON: says.after_on}[last]
+
+    return LOOP.simulate(Fencing(case.host, case.numbers, answer, SimulatedClock()).achieve(case.state))
+
+
+@given(cases(capped=False), st.randoms(use_true_random=True))
+def test_the_same_answers_give_the_same_verdict_in_any_order_of_completion(case: Case, random: Random) -> None:
+    answers = {
+        agent.name: Answers(*(random.choice(choices) for choices in (READINGS, OFFS, READINGS, ONS, READINGS)))
+        for agent in case.host.all_agents
+    }
+    verdicts = []
+    for _try in range(4):
+        verdict = verdict_in_some_order(case, answers, random)
+        result = verdict.as_result()
+        for fate in result["agents"].values():
+            # How often somebody was asked depends on the time, and so does what was heard of a witness before the barrier.
+            del fate["attempts"], fate["duration"]
+        verdicts.append((verdict.ok, verdict.msg, {k: v for k, v in result.items() if k not in ("timeline", "duration")}))
+    assert all(verdict == verdicts[0] for verdict in verdicts)
 
 
 # -- time ------------------------------------------------------------------------------------------------------------
