@@ -52,9 +52,6 @@ ROWS = {
     34: "lenovo_dpi",
     35: "digipower",
 }
-RELAY_FAILURE = "21239.5.2.3.5.1.5.{n}"
-# Only these have a sysObjectID that no other row has, or that firmware tells apart; MasterSwitch is never guessed.
-DETECTED = {row: model for row, model in ROWS.items() if model != "apc_masterswitch"}
 families = pytest.mark.parametrize(("row", "model"), ROWS.items(), ids=ROWS.values())
 
 
@@ -63,22 +60,14 @@ def engine_kept() -> Iterator[None]:
     """An engine that lives through all these tests: making one costs more than most of them."""
     with RackPdu(rack_family(1)) as pdu:
         driver = TYPE.open(pdu.options())
-        driver.read(Deadline(5))
+        driver.read(Deadline(20))
         yield
         driver.close()
 
 
-def family_of_the_rack(row: int) -> Any:
-    family = rack_family(row)
-    if row == 16:
-        # VERTIV-V5-MIB: a TruthValue, where 2 is false.
-        family = dataclasses.replace(family, constants={**family.constants, RELAY_FAILURE: 2})
-    return family
-
-
 @pytest.fixture
 def pdu(row: int) -> Iterator[RackPdu]:
-    with RackPdu(family_of_the_rack(row), names={7: "db1 psu-a", 8: "twin", 9: "web", 11: "twin"}) as pdu:
+    with RackPdu(rack_family(row), names={7: "db1 psu-a", 8: "twin", 9: "web", 11: "twin"}) as pdu:
         yield pdu
 
 
@@ -101,9 +90,9 @@ def driver_for(pdu: RackPdu, drivers: list[Driver], **options: Any) -> Driver:
 
 
 def read_until(driver: Driver, power: Power) -> Reading:
-    end = time.monotonic() + 3
+    end = time.monotonic() + 15
     while True:
-        reading = driver.read(Deadline(3))
+        reading = driver.read(Deadline(20))
         if reading.power is power or time.monotonic() > end:
             return reading
         time.sleep(0.01)
@@ -113,22 +102,22 @@ def read_until(driver: Driver, power: Power) -> Reading:
 def test_a_command_switches_the_outlet_and_no_other_one(pdu: RackPdu, model: str, drivers: list[Driver]) -> None:
     for outlet in (1, 7, 9, 12):
         driver = driver_for(pdu, drivers, model=model, outlet=outlet_text(model, outlet))
-        assert driver.read(Deadline(3)).power is Power.ON
-        driver.switch(Power.OFF, Deadline(3))
+        assert driver.read(Deadline(20)).power is Power.ON
+        driver.switch(Power.OFF, Deadline(20))
         assert read_until(driver, Power.OFF).power is Power.OFF
         assert [number for number in range(1, 13) if not pdu.is_on(number)] == [outlet]
-        driver.switch(Power.ON, Deadline(3))
+        driver.switch(Power.ON, Deadline(20))
         assert read_until(driver, Power.ON).power is Power.ON
         assert all(pdu.is_on(number) for number in range(1, 13))
     assert pdu.sent() == [f"{outlet} {word}" for outlet in (1, 7, 9, 12) for word in ("off", "on")]
 
 
-@pytest.mark.parametrize(("row", "model"), DETECTED.items(), ids=DETECTED.values())
+@families
 def test_the_family_is_detected_and_the_outlet_s_name_is_told(pdu: RackPdu, model: str, drivers: list[Driver]) -> None:
     detected = driver_for(pdu, drivers, outlet=outlet_text(model, 7))
     told = driver_for(pdu, drivers, outlet=outlet_text(model, 7), model=model)
-    reading = detected.read(Deadline(3))
-    assert reading == told.read(Deadline(3))
+    reading = detected.read(Deadline(20))
+    assert reading == told.read(Deadline(20))
     assert ("named db1 psu-a" in reading.raw) == (FAMILIES[model].name is not None)
 
 
@@ -137,7 +126,7 @@ def test_an_elder_apc_card_is_not_guessed(drivers: list[Driver]) -> None:
         with pytest.raises(
             Unsupported, match=r"sysObjectID 1\.3\.6\.1\.4\.1\.318\.1\.3\.4\.3; set model to one of: apc_"
         ):
-            driver_for(pdu, drivers).read(Deadline(3))
+            driver_for(pdu, drivers).read(Deadline(20))
         assert pdu.sent() == []
 
 
@@ -148,7 +137,7 @@ def test_a_dpi_pdu_with_neither_firmware_is_not_guessed(drivers: list[Driver]) -
         RackPdu(dataclasses.replace(family, constants=constants)) as pdu,
         pytest.raises(Unsupported, match="sysObjectID"),
     ):
-        driver_for(pdu, drivers).read(Deadline(3))
+        driver_for(pdu, drivers).read(Deadline(20))
 
 
 NAMED = {row: model for row, model in ROWS.items() if FAMILIES[model].name}
@@ -158,14 +147,14 @@ NAMED = {row: model for row, model in ROWS.items() if FAMILIES[model].name}
 @pytest.mark.parametrize("version", ["1", "2c"])
 def test_an_outlet_is_found_by_its_exact_name(pdu: RackPdu, model: str, version: str, drivers: list[Driver]) -> None:
     driver = driver_for(pdu, drivers, model=model, version=version, outlet="web")
-    driver.switch(Power.OFF, Deadline(3))
+    driver.switch(Power.OFF, Deadline(20))
     assert read_until(driver, Power.OFF).power is Power.OFF
     assert pdu.sent() == ["9 off"]
     for name in ("WEB", "we", "web ", "db1"):
         if name.strip() == "web":
             continue
         with pytest.raises(NotFound, match="none of the PDU's 12 outlets"):
-            driver_for(pdu, drivers, model=model, version=version, outlet=name).read(Deadline(3))
+            driver_for(pdu, drivers, model=model, version=version, outlet=name).read(Deadline(20))
 
 
 @pytest.mark.parametrize(("row", "model"), NAMED.items(), ids=NAMED.values())
@@ -174,7 +163,7 @@ def test_a_name_that_two_outlets_have_is_refused_and_both_are_told(
 ) -> None:
     driver = driver_for(pdu, drivers, model=model, outlet="twin")
     with pytest.raises(NotFound) as told:
-        driver.switch(Power.OFF, Deadline(3))
+        driver.switch(Power.OFF, Deadline(20))
     parts = FAMILIES[model].parts
     for outlet in (8, 11):
         assert any(f"{prefix}{outlet}" in str(told.value) for prefix in ("1." * (len(parts) - 1), "0."))
@@ -188,9 +177,9 @@ def test_an_outlet_beyond_the_table_is_not_found_and_nothing_is_sent(
 ) -> None:
     driver = driver_for(pdu, drivers, model=model, version=version, outlet=outlet_text(model, 60))
     with pytest.raises(NotFound, match="no outlet"):
-        driver.read(Deadline(3))
+        driver.read(Deadline(20))
     with pytest.raises(NotFound, match="no outlet"):
-        driver.switch(Power.OFF, Deadline(3))
+        driver.switch(Power.OFF, Deadline(20))
     assert pdu.sent() == []
 
 
@@ -207,7 +196,7 @@ def test_every_documented_state_that_is_neither_on_nor_off_is_unconfirmed(
     pdu: RackPdu, model: str, value: Any, drivers: list[Driver]
 ) -> None:
     pdu.fault("unlisted", 7, value=int(value))
-    reading = driver_for(pdu, drivers, model=model, outlet=outlet_text(model, 7)).read(Deadline(3))
+    reading = driver_for(pdu, drivers, model=model, outlet=outlet_text(model, 7)).read(Deadline(20))
     assert (reading.power, reading.reason) == (Power.UNKNOWN, Reason.UNCONFIRMED)
 
 
@@ -217,7 +206,7 @@ def test_a_value_of_no_table_is_a_bad_reply_and_never_off(
     pdu: RackPdu, model: str, value: int, drivers: list[Driver]
 ) -> None:
     pdu.fault("unlisted", 7, value=value)
-    reading = driver_for(pdu, drivers, model=model, outlet=outlet_text(model, 7)).read(Deadline(3))
+    reading = driver_for(pdu, drivers, model=model, outlet=outlet_text(model, 7)).read(Deadline(20))
     assert (reading.power, reading.reason) == (Power.UNKNOWN, Reason.BAD_REPLY)
 
 
@@ -230,10 +219,10 @@ def test_a_text_where_a_number_belongs_is_a_bad_reply_and_stops_a_command(
 ) -> None:
     pdu.fault("wrong_type", 7)
     driver = driver_for(pdu, drivers, model=model, outlet=outlet_text(model, 7))
-    reading = driver.read(Deadline(3))
+    reading = driver.read(Deadline(20))
     assert (reading.power, reading.reason) == (Power.UNKNOWN, Reason.BAD_REPLY)
     with pytest.raises(Exception, match="nothing was sent"):
-        driver.switch(Power.OFF, Deadline(3))
+        driver.switch(Power.OFF, Deadline(20))
     assert pdu.sent() == []
 
 
@@ -250,7 +239,7 @@ def test_off_does_not_count_while_a_command_is_pending(pdu: RackPdu, model: str,
     assert read_until(driver, Power.OFF).power is Power.OFF
     with pdu.board.lock:
         pdu.world.switch_outlet(f"{pdu.key}/7", True, 60.0)
-    reading = driver.read(Deadline(3))
+    reading = driver.read(Deadline(20))
     assert (reading.power, reading.reason) == (Power.UNKNOWN, Reason.UNCONFIRMED)
 
 
@@ -262,8 +251,8 @@ def test_a_scheduled_command_is_called_off_before_a_new_one(pdu: RackPdu, model:
     with pdu.board.lock:
         pdu.world.switch_outlet(f"{pdu.key}/7", False, 60.0)
     driver = driver_for(pdu, drivers, model=model, outlet=outlet_text(model, 7))
-    assert driver.read(Deadline(3)).reason is Reason.UNCONFIRMED
-    driver.switch(Power.OFF, Deadline(3))
+    assert driver.read(Deadline(20)).reason is Reason.UNCONFIRMED
+    driver.switch(Power.OFF, Deadline(20))
     assert pdu.sent() == ["7 cancel", "7 off"]
     assert read_until(driver, Power.OFF).power is Power.OFF
 
@@ -276,15 +265,17 @@ def test_an_outlet_that_the_pdu_calls_not_switchable_is_not_sent_a_command(
 ) -> None:
     pdu.fault("unswitchable", 7)
     driver = driver_for(pdu, drivers, model=model, outlet=outlet_text(model, 7))
-    assert driver.read(Deadline(3)).power is Power.ON
+    assert driver.read(Deadline(20)).power is Power.ON
     with pytest.raises(Unsupported, match="the PDU says that this outlet"):
-        driver.switch(Power.OFF, Deadline(3))
+        driver.switch(Power.OFF, Deadline(20))
     assert pdu.sent() == []
 
 
 def test_a_failed_relay_makes_off_unknown(drivers: list[Driver]) -> None:
-    family = rack_family(16)
-    with RackPdu(dataclasses.replace(family, constants={**family.constants, RELAY_FAILURE: 1})) as pdu:
+    with RackPdu(rack_family(16)) as pdu:
         pdu.switch(7, False)
-        reading = driver_for(pdu, drivers).read(Deadline(3))
+        driver = driver_for(pdu, drivers)
+        assert read_until(driver, Power.OFF).power is Power.OFF
+        pdu.fault("relay_failed", 7)
+        reading = driver.read(Deadline(20))
     assert (reading.power, reading.msg) == (Power.UNKNOWN, "the PDU says: its relay has failed")

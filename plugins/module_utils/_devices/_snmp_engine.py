@@ -16,6 +16,7 @@ import asyncio
 import concurrent.futures
 import importlib.util
 import os
+import secrets
 import socket
 import threading
 import warnings
@@ -45,6 +46,7 @@ try:
         from pysnmp.error import PySnmpError
         from pysnmp.hlapi.v3arch import asyncio as hlapi
         from pysnmp.proto import rfc1902, rfc1905
+        from pysnmp.proto.secmod.rfc3414.service import SnmpUSMSecurityModel
 except ImportError:
     HAS_PYSNMP = False
 else:
@@ -464,6 +466,15 @@ def _start_anew() -> None:
     global _process
     _inherited.append(_process)
     _process = _Process()
+    if HAS_PYSNMP:
+        _salt_anew()
+
+
+def _salt_anew() -> None:
+    """Forks that encrypt with one password must not count their salts from one number (RFC 3826, 3.1.2.1)."""
+    for service in SnmpUSMSecurityModel.PRIV_SERVICES.values():
+        if hasattr(service, "local_int"):
+            service.local_int = secrets.randbits(63 if service.local_int.bit_length() > 32 else 31)
 
 
 os.register_at_fork(after_in_child=_start_anew)
