@@ -73,7 +73,7 @@ def vaulted(secret: str) -> Vaulted:
 
 @pytest.fixture(scope="module")
 def rack() -> Iterator[RunningRack]:
-    inventory = make_inventory(hosts=2, pdus=2, shape="bmc+redfish+2psu")
+    inventory = make_inventory(hosts=3, pdus=2, shape="bmc+redfish+2psu")
     for node in inventory["all"]["hosts"].values():
         agents = node["fence_agents"]
         agents["bmc"].update(password=SECRETS["ipmi password"], k_g=SECRETS["ipmi k_g"])
@@ -164,6 +164,15 @@ def wrong(ports: Ports | None) -> dict[str, Any]:
     return {"fence_agents": found, "fence_levels": [[name] for name in found]}
 
 
+def echoing(ports: Ports) -> dict[str, Any]:
+    """A BMC that will tell the community of a PDU as its power."""
+    redfish = {"type": "redfish", **ports.of("redfish"), "username": "fence", "password": SECRETS["redfish password"]}
+    return {
+        "fence_agents": {"redfish": redfish, "psu": {"type": "snmp", **ports.of("psu_a")}},
+        "fence_levels": [["redfish"], ["psu"]],
+    }
+
+
 def mistaken(rack: RunningRack) -> dict[str, dict[str, Any]]:
     """Hosts whose secret stands where none belongs, or in a template that fails."""
     bmc = {"type": "ipmi", "username": "fence", **Ports(rack, "node1").of("bmc"), "password": SECRETS["misplaced"]}
@@ -202,23 +211,25 @@ class Watcher:
     looks: int = 0
 
     def watch(self) -> None:
-        known: set[tuple[str, bytes]] = set()
-        while not self.over.wait(0.01):
+        while not self.over.wait(0.02):
             self.looks += 1
-            files = [path for folder in self.folders for path in folder.rglob("*")]
-            pids = [
-                int(path.name)
-                for path in Path("/proc").iterdir()
-                if path.name.isdigit() and int(path.name) >= self.first
-            ]
-            for path in [*files, *(Path(f"/proc/{pid}/{name}") for pid in pids for name in ("cmdline", "environ"))]:
-                try:
-                    content = path.read_bytes()
-                except OSError:
-                    continue
-                if (str(path), content) not in known:
-                    known.add((str(path), content))
-                    self.seen.add(content.decode(errors="replace"))
+            for path in [path for folder in self.folders for path in folder.rglob("*")]:
+                self.see(path)
+            for path in Path("/proc").iterdir():
+                # A program has the environment that it was started with.
+                if path.name.isdigit() and int(path.name) >= self.first and self.see(path / "cmdline"):
+                    self.see(path / "environ")
+
+    def see(self, path: Path) -> bool:
+        """Whether there is something new to see."""
+        try:
+            content = path.read_bytes().decode(errors="replace")
+        except OSError:
+            return False
+        seen = f"{path}: {content}"
+        new = seen not in self.seen
+        self.seen.add(seen)
+        return new
 
 
 LONGEST_S = 170
@@ -249,6 +260,7 @@ def inventory_of(rack: RunningRack, folder: Path) -> dict[str, Any]:
         "nowhere": wrong(None),
         "blabs": {"fence_agents": {"tap": blabbing(folder, "blabs", "blabs")}},
         "hangs": {"fence_agents": {"tap": blabbing(folder, "hangs", "hangs")}},
+        "echoes": echoing(Ports(rack, "node3")),
         **mistaken(rack),
     }
     return {
@@ -306,6 +318,7 @@ def ran(rack: RunningRack, tmp_path_factory: pytest.TempPathFactory) -> Ran:
     programs = Programs(folder, inventory_of(rack, folder))
     (folder / "vault").write_text(VAULT_PASSWORD)
     playbook = programs.write_play(tasks(rack), ignore_errors=True, strategy="free")
+    rack.fault("node3.redfish", "unlisted", SECRETS["snmp community"])
     log = folder / "ansible.log"
     process = programs.start(
         "ansible-playbook", str(playbook), "-i", str(programs.inventory), "-vvvvv", "--diff", "--forks", "6",
@@ -374,6 +387,7 @@ def test_the_watched_run_did_all_that_it_should(ran: Ran) -> None:
     assert set(reasons["nowhere"]) <= {"unreachable", "timeout"}, reasons
     assert (reasons["blabs"], reasons["hangs"]) == (["refused"], ["timeout"])
     assert done.of("blabs")["agents"]["tap"]["msg"].count("********") >= 4
+    assert "********" in done.of("echoes")["agents"]["redfish"]["msg"]
     assert all(done.of(host)["failed"] for host, _result in done.results if host.startswith(("bad-", "template-")))
     assert ran.looks > 20
 
