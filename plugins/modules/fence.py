@@ -41,7 +41,7 @@ options:
     type: int
   confirm_interval:
     description:
-      - Seconds between two of these sweeps.
+      - Seconds between two of the sweeps of O(confirm_reads).
       - Defaults to the variable C(fence_confirm_interval), else V(1).
     type: float
   witness_timeout:
@@ -121,7 +121,10 @@ notes:
   - C(fence_agent_defaults) maps a type to the options that its agents have in common. C(credential) on an agent adds the keys of the variable
     C(fence_credentials_NAME). An agent's own keys win over its credential, and that wins over the defaults.
   - Run it with C(gather_facts=false), as the host may be dead, and with as many C(forks) as hosts that may fail at once.
-  - Do not loop over agents, and keep secrets in variables.
+  - Nothing that says how the host is spoken to matters, such as C(ansible_user), C(become) or C(ansible_python_interpreter). But Ansible itself
+    stops a task whose C(ansible_connection) names a plugin that is not installed; set C(ansible_connection=local) for the task then.
+  - Do not loop over agents, and keep secrets in variables of the inventory or in a vault. What is written into a task, its C(vars) included,
+    is shown to callbacks by Ansible itself.
 seealso:
   - module: hostpm.fencing.ipmi_power
   - module: hostpm.fencing.redfish_power
@@ -210,7 +213,7 @@ timeline:
     - {at: 1.205, agent: null, event: "barrier: psu_a, psu_b read off in one sweep, 2 times", power: "off"}
 warnings:
   description: What a person should know although it did not decide.
-  returned: always
+  returned: when devices were asked
   type: list
   elements: str
 msg:
