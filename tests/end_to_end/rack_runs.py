@@ -19,7 +19,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,11 +78,20 @@ class Run:
 
     returncode: int
     output: str
-    results: Mapping[str, Finished]
+    finished: Sequence[Finished]
+
+    @property
+    def results(self) -> dict[str, Finished]:
+        """The last result of each host."""
+        return {finished.host: finished for finished in self.finished}
 
     def __getitem__(self, host: str) -> Finished:
         assert host in self.results, f"no result of {host}; the program said:\n{self.output}"
         return self.results[host]
+
+    def steps(self, host: str) -> list[Finished]:
+        """The results of a host's tasks, in order."""
+        return [finished for finished in self.finished if finished.host == host]
 
 
 class RunningPlaybook:
@@ -108,8 +117,7 @@ class RunningPlaybook:
             self.kill()
             raise AssertionError(f"ansible-playbook did not end in {timeout_s} s:\n{self._output.read_text()}") from None
         lines = self._results.read_text().splitlines() if self._results.exists() else []
-        told = [Finished(**json.loads(line)) for line in lines]
-        return Run(self._process.returncode, self._output.read_text(), {finished.host: finished for finished in told})
+        return Run(self._process.returncode, self._output.read_text(), [Finished(**json.loads(line)) for line in lines])
 
     def workers(self) -> list[int]:
         """The processes that run a task for a host."""
@@ -122,7 +130,7 @@ class RunningPlaybook:
 
 
 class Playbooks:
-    """Runs plays of one fence task against one inventory, in a folder of its own."""
+    """Runs plays of fence tasks against one inventory, in a folder of its own."""
 
     def __init__(self, folder: Path, inventory: Path) -> None:
         self.folder = folder
@@ -132,18 +140,15 @@ class Playbooks:
 
     def start(
         self,
-        options: Mapping[str, Any] | None = None,
-        *,
+        *steps: Mapping[str, Any],
         hosts: str = "all",
         forks: int = 5,
         keywords: Mapping[str, Any] | None = None,
-        variables: Mapping[str, Any] | None = None,
-        arguments: Iterable[str] = (),
     ) -> RunningPlaybook:
-        """``keywords`` stand beside the task's options (``timeout``, ``ignore_errors``), ``variables`` are of the play."""
+        """One task for each of ``steps``, which are its options. ``keywords`` stand beside them (``timeout``, ``ignore_errors``)."""
         number = next(self._numbers)
-        task = {"name": "Fence", "hostpm.fencing.fence": dict(options or {}), **(keywords or {})}
-        play = {"name": "Run", "hosts": hosts, "gather_facts": False, "vars": dict(variables or {}), "tasks": [task]}
+        tasks = [{"name": "Fence", "hostpm.fencing.fence": dict(step), **(keywords or {})} for step in steps or ({},)]
+        play = {"name": "Run", "hosts": hosts, "gather_facts": False, "tasks": tasks}
         playbook, results = self.folder / f"play{number}.yml", self.folder / f"results{number}.jsonl"
         output = self.folder / f"output{number}.txt"
         playbook.write_text(yaml.safe_dump([play], sort_keys=False))
@@ -158,16 +163,16 @@ class Playbooks:
             "ANSIBLE_DEPRECATION_WARNINGS": "false",
             "RACK_RESULTS": str(results),
         }
-        command = [ANSIBLE_PLAYBOOK, "-i", self._inventory, "--forks", str(forks), *arguments, playbook]
+        command = [ANSIBLE_PLAYBOOK, "-i", self._inventory, "--forks", str(forks), playbook]
         with output.open("wb") as file:
             process = subprocess.Popen(
                 command, env=environment, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True
             )
         return RunningPlaybook(process, output, results)
 
-    def run(self, options: Mapping[str, Any] | None = None, **how: Any) -> Run:
+    def run(self, *steps: Mapping[str, Any], **how: Any) -> Run:
         """Start it and wait for its end."""
-        return self.start(options, **how).wait()
+        return self.start(*steps, **how).wait()
 
     def logged(self) -> list[dict[str, Any]]:
         """The lines of ``fence_log``, if the task was told to write to ``self.log``."""

@@ -211,7 +211,7 @@ def judge_failure(seen: Seen, trouble: Trouble) -> list[str]:
     result = seen.result
     failed = {name: agent["reason"] for name, agent in result["agents"].items() if agent["ok"] is False}
     if result["fenced"]:
-        wrong = ["an on failed, and the message does not say that the host was fenced"] * ("stays fenced" not in result["msg"])
+        wrong = ["an on failed, and the message does not say that the host was fenced"] * ("It was proven off" not in result["msg"])
         return wrong + ["the on failed"] * (not failed.keys() - {"bmc"} and "lossy" not in str(trouble.supplies))
     bmc, supplies = failed.pop("bmc", None), set(failed.values())
     wrong = ["the message does not say that the host is not fenced"] * ("NOT fenced" not in result["msg"])

@@ -27,10 +27,10 @@ class CallbackModule(CallbackBase):
     CALLBACK_NEEDS_ENABLED = True
 
     def _write(self, result, ok):
-        told = json.loads(self._dump_results(result.result))
-        line = {"host": result.host.get_name(), "at": time.monotonic(), "ok": ok, "result": told}
+        # What callbacks show is without the warnings, which Ansible prints by themselves.
+        line = {"host": result.host.get_name(), "at": time.monotonic(), "ok": ok, "result": dict(result.result)}
         with open(os.environ["RACK_RESULTS"], "a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+            file.write(json.dumps(line, default=str) + "\n")
 
     def v2_runner_on_ok(self, result):
         self._write(result, True)
