@@ -330,7 +330,7 @@ class Fencing:
     # -- on ------------------------------------------------------------------------------------------------------------
 
     async def _switch_feeds_on(self) -> str | None:
-        """Every supply agent that is not on is switched on. Returns why the host has no feed, None if it has one."""
+        """Every supply agent that is not on is switched on. Returns why the host has no feed, None if it has or may have one."""
         supplies = self._host.supplies
         if not supplies:
             return None
@@ -341,6 +341,11 @@ class Fencing:
         if lit and (len(lit) == len(supplies) or not self._host.devices_only):
             return None
         missing = [agent for agent in supplies if agent not in lit]
+        unanswered = not any(self._fates[agent.name].answered for agent in supplies)
+        if unanswered and self._host.chassis_levels and not self._host.devices_only:
+            # Nobody can tell whether the host is fed, and PDUs that nobody reaches must not keep it off: only a chassis that reads on counts then.
+            self._warnings.append(f"no feed answered: {self._list(missing)}")
+            return None
         return f"{'no feed' if not lit else 'not every outlet'} came on: {self._list(missing)}"
 
     async def _switch_feed_on(self, agent: Agent, place: int) -> Outcome:
@@ -528,7 +533,7 @@ class Fencing:
         return f"{self._host.name}: {failures} {subject}.{now}"
 
     def _failed_after_proof(self, failure: str) -> str:
-        fenced = "It was proven off before and stays fenced. " if self._fenced else ""
+        fenced = "It was proven off, and then: " if self._fenced else ""
         return f"{self._host.name}: {fenced}{failure}"
 
     def _verdict(self, state: State, ok: bool, power: Power, msg: str) -> Verdict:

@@ -411,6 +411,18 @@ def test_no_feed_on_fails() -> None:
     assert asked(run, "psu_b") == [], "nobody sends a command with a password that was refused"
 
 
+def test_pdus_that_nobody_reaches_do_not_keep_a_host_off_whose_bmc_reads_on() -> None:
+    run = task(FAILOVER, State.RESTARTED, psu_a=SILENT, psu_b=SILENT)
+    result = run.verdict.as_result()
+    assert (run.verdict.ok, run.verdict.power, result["fenced"], result["redundancy"]) == (True, Power.ON, True, "degraded")
+    assert any("no feed answered" in warning for warning in result["warnings"])
+
+
+def test_a_host_whose_feeds_and_chassis_are_all_silent_is_not_on() -> None:
+    run = task(FAILOVER, State.ON, bmc=SILENT, psu_a=SILENT, psu_b=SILENT)
+    assert (run.verdict.ok, run.verdict.power) == (False, Power.UNKNOWN)
+
+
 def test_a_chassis_that_does_not_answer_after_its_feeds_came_back_is_a_warning() -> None:
     run = task(FAILOVER, State.ON, physics=Physics(boot_s=1000.0), dark=("psu_a", "psu_b"))
     assert (run.verdict.ok, run.verdict.power) == (True, Power.ON)
@@ -502,7 +514,7 @@ def test_on_that_fails_after_a_proven_off_fails_the_task_and_keeps_it_fenced() -
     obeys_once = Script(commands=(SwitchFault.FINE, SwitchFault.IGNORE, SwitchFault.IGNORE))
     run = task(FEEDS, State.RESTARTED, psu_a=obeys_once, psu_b=obeys_once)
     assert (run.verdict.ok, run.verdict.fenced, run.verdict.level) == (False, True, 1)
-    assert "stays fenced" in run.verdict.msg
+    assert "It was proven off" in run.verdict.msg
 
 
 # -- 4.5 time --------------------------------------------------------------------------------------------------------

@@ -398,8 +398,12 @@ def test_the_schedules_reach_every_kind_of_ending() -> None:
     """The laws above say nothing of endings that never come about."""
     seen: Counter[str] = Counter()
 
-    @given(cases(*OFF_STATES))
-    def collect(case: Case) -> None:
+    @given(cases(*OFF_STATES), cases(*OFF_STATES, hidden_feed=True, capped=False))
+    def collect(case: Case, wrongly_wired: Case) -> None:
+        count(case)
+        count(wrongly_wired)
+
+    def count(case: Case) -> None:
         done = run(case)
         verdict = done.verdict
         seen[f"{verdict.state} {'ok' if verdict.ok else 'failed'} fenced={verdict.fenced}"] += 1
