@@ -506,6 +506,17 @@ def test_another_host_in_the_place_of_the_chosen_one_is_not_taken_for_it(bmc: Bm
     assert bmc.posts() == []
 
 
+def test_a_host_that_moved_to_another_slot_is_found_there_the_next_time(bmc: Bmc, connect: Open) -> None:
+    here, there = bmc.systems[0], System("2", OTHER.uuid, "SN-0002", power="Off")
+    bmc.systems.append(there)
+    driver = connect(system=here.uuid)
+    assert driver.read(soon()).power is Power.ON
+    here.uuid, there.uuid = there.uuid, here.uuid
+    with pytest.raises(NotFound):
+        driver.read(soon())
+    assert driver.read(soon()).power is Power.OFF
+
+
 # Logging in
 
 
@@ -842,19 +853,21 @@ def run_ansible(folder: Path, options: dict[str, object], *arguments: str) -> tu
 
 def test_the_real_program_reads_and_switches(sushy: Sushy, tmp_path: Path) -> None:
     options = sushy_options(sushy)
-    before, _output = run_ansible(tmp_path, options)
-    old = before["power"]
+    planned, _ = run_ansible(tmp_path, {**options, "state": "off"}, "--check")
+    old = planned["power"]
     new = {"on": "off", "off": "on"}[old]
-    assert before["changed"] is False
-    planned, _output = run_ansible(tmp_path, {**options, "state": new}, "--check")
-    assert (planned["changed"], planned["power"]) == (True, old)
+    assert planned["changed"] is (old == "on")
     done, written = run_ansible(tmp_path, {**options, "state": new}, "-vvvv", "--diff")
     assert (done["changed"], done["power"], done["power_before"], done["raw"]) == (True, new, old, new.capitalize())
     assert PASSWORD not in written and BASIC not in written
-    again, _output = run_ansible(tmp_path, {**options, "state": new})
+    again, _ = run_ansible(tmp_path, {**options, "state": new})
     assert (again["changed"], again["power"]) == (False, new)
-    wrong, written = run_ansible(tmp_path, {**options, "password": "Wrong-Pa55word", "state": "on"}, "-vvvv")
+
+
+def test_the_real_program_says_why_it_failed(sushy: Sushy, tmp_path: Path) -> None:
+    options = sushy_options(sushy, state="on")
+    wrong, written = run_ansible(tmp_path, {**options, "password": "Wrong-Pa55word"}, "-vvvv")
     assert (wrong["reason"], wrong["power"], wrong["changed"]) == ("auth", "unknown", False)
     assert "Wrong-Pa55word" not in written
-    untrusted, _output = run_ansible(tmp_path, {**options, "ca_path": None, "state": "on"})
+    untrusted, _ = run_ansible(tmp_path, {**options, "ca_path": None})
     assert untrusted["reason"] == "tls" and "ca_path" in untrusted["msg"]
