@@ -132,9 +132,13 @@ def _reworded(work: Callable[[Deadline], Answer], deadline: Deadline) -> Answer:
     except DeviceError:
         raise
     except ImportError as error:
-        raise Unsupported(f"a Python library is missing: {error.name}", "install it where the device is spoken to from") from None
+        raise Unsupported(
+            f"a Python library is missing: {error.name}", "install it where the device is spoken to from"
+        ) from None
     except Exception as error:
-        raise BadReply(f"the conversation broke off ({type(error).__name__})", "this is a bug of the driver; please report it") from None
+        raise BadReply(
+            f"the conversation broke off ({type(error).__name__})", "this is a bug of the driver; please report it"
+        ) from None
 
 
 def _swallow(future: asyncio.Future[Any]) -> None:

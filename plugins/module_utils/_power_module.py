@@ -70,7 +70,9 @@ def run_power_module(agent_type: AgentType) -> None:
     problems = option_problems(agent_type, options)
     if problems:
         module.fail_json(
-            msg="; ".join(f"option {name}: {what}" for name, what in problems), power=str(Power.UNKNOWN), reason="unsupported"
+            msg="; ".join(f"option {name}: {what}" for name, what in problems),
+            power=str(Power.UNKNOWN),
+            reason="unsupported",
         )
     missing = agent_type.missing_library(options)
     if missing:

@@ -120,7 +120,8 @@ class Host:
     def subset(self, names: frozenset[str]) -> Host:
         """The host as a job on the named agents only: whole levels stay a job on the host, else it is one on devices."""
         chosen = (
-            replace(level, agents=tuple(agent for agent in level.agents if agent.name in names)) for level in self.levels
+            replace(level, agents=tuple(agent for agent in level.agents if agent.name in names))
+            for level in self.levels
         )
         kept = tuple(level for level in chosen if level.agents)
         if all(level in self.all_levels for level in kept):

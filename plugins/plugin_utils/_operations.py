@@ -103,7 +103,9 @@ class Operations:
 
     def _open(self, agent: Agent) -> AgentExchanges:
         agent_type = self._types[agent.name]
-        turn = no_turn if agent.parallel else self._turns.at(agent.device, lambda waited_s: self._waited(agent, waited_s))
+        turn = (
+            no_turn if agent.parallel else self._turns.at(agent.device, lambda waited_s: self._waited(agent, waited_s))
+        )
         if "." not in agent_type.name:
             return DriverExchanges(agent_type.open(agent.options), self._pool, agent_type.exchange_s, turn)
         if self._foreign is None:

@@ -105,5 +105,10 @@ def parse_options(host: str, args: Mapping[str, Any], variables: Mapping[str, An
 def _expectation(spec: Mapping[str, Any]) -> str:
     if "choices" in spec:
         return f"must be one of {', '.join(spec['choices'])}"
-    words = {"int": "a whole number", "float": "a number of seconds", "bool": "true or false", "list": "a list of names"}
+    words = {
+        "int": "a whole number",
+        "float": "a number of seconds",
+        "bool": "true or false",
+        "list": "a list of names",
+    }
     return f"must be {words.get(spec['type'], 'text')}"

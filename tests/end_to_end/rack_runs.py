@@ -68,7 +68,10 @@ class Finished:
     @property
     def story(self) -> str:
         """The timeline as a person reads it, for the message of a test that fails."""
-        lines = [f"{event['at']:8.3f}  {event['agent'] or 'host':8}  {event['event']}" for event in self.result.get("timeline", ())]
+        lines = [
+            f"{event['at']:8.3f}  {event['agent'] or 'host':8}  {event['event']}"
+            for event in self.result.get("timeline", ())
+        ]
         return "\n".join([f"{self.host}: {self.result.get('msg', 'ok')}", *lines, *self.result.get("warnings", ())])
 
 
@@ -115,7 +118,9 @@ class RunningPlaybook:
             self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             self.kill()
-            raise AssertionError(f"ansible-playbook did not end in {timeout_s} s:\n{self._output.read_text()}") from None
+            raise AssertionError(
+                f"ansible-playbook did not end in {timeout_s} s:\n{self._output.read_text()}"
+            ) from None
         lines = self._results.read_text().splitlines() if self._results.exists() else []
         return Run(self._process.returncode, self._output.read_text(), [Finished(**json.loads(line)) for line in lines])
 
@@ -154,7 +159,9 @@ class Playbooks:
         playbook.write_text(yaml.safe_dump([play], sort_keys=False))
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")},
-            "ANSIBLE_COLLECTIONS_PATH": os.pathsep.join([os.environ["ANSIBLE_COLLECTIONS_PATH"], str(HERE / "collections")]),
+            "ANSIBLE_COLLECTIONS_PATH": os.pathsep.join(
+                [os.environ["ANSIBLE_COLLECTIONS_PATH"], str(HERE / "collections")]
+            ),
             "ANSIBLE_HOME": str(self.folder / "home"),
             "ANSIBLE_CALLBACK_PLUGINS": str(HERE / "callback_plugins"),
             "ANSIBLE_CALLBACKS_ENABLED": "rack_results",

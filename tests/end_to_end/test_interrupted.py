@@ -96,7 +96,10 @@ def all_are_there(rack: RunningRack, playbooks: Playbooks) -> bool:
     told = {(line["host"], line["event"]) for line in playbooks.logged()}
     half_off = not rack.is_on("switching.psu_a") and len(rack.commands("switching")) == 2
     holding = any(host == "holding_off" and event.startswith("holding off") for host, event in told)
-    asked = all(rack.requests(target) > 0 for target in ("reading.psu_a", "hung_ipmi.bmc", "hung_pyghmi.bmc", "hung_redfish.bmc"))
+    asked = all(
+        rack.requests(target) > 0
+        for target in ("reading.psu_a", "hung_ipmi.bmc", "hung_pyghmi.bmc", "hung_redfish.bmc")
+    )
     return half_off and holding and asked
 
 
@@ -132,7 +135,9 @@ def test_a_signal_ends_everything_and_nothing_is_switched_any_more(interrupted: 
     send(number, interrupted.program)
     eventually(interrupted.everything_ended, ENDING_S, "all processes have ended")
     assert rack.commands() == before
-    stories = {host: [line["event"] for line in interrupted.playbooks.logged() if line["host"] == host] for host in MOMENTS}
+    stories = {
+        host: [line["event"] for line in interrupted.playbooks.logged() if line["host"] == host] for host in MOMENTS
+    }
     for host, story in stories.items():
         assert any(event.startswith("interrupted: no further command is sent") for event in story), f"{host}: {story}"
     if number is signal.SIGKILL:

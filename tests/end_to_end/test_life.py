@@ -96,7 +96,9 @@ def test_read_off_on_and_restarted_do_what_they_say(rack: RunningRack, playbooks
 
 def test_a_named_subset_is_a_job_on_devices(rack: RunningRack, playbooks: Playbooks) -> None:
     psu_a = {"agents": ["psu_a"]}
-    cut, seen, lit = playbooks.run({"state": "off", **psu_a}, {}, {"state": "on", **psu_a}, hosts="node3").steps("node3")
+    cut, seen, lit = playbooks.run({"state": "off", **psu_a}, {}, {"state": "on", **psu_a}, hosts="node3").steps(
+        "node3"
+    )
     assert cut.ok and cut.result["changed"], cut.story
     assert not cut.result["fenced"] and cut.result["level"] is None
     assert powers(cut) == {"redfish": "unknown", "psu_a": "off", "psu_b": "unknown"}

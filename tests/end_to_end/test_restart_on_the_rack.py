@@ -139,7 +139,11 @@ def is_witness(inventory: Mapping[str, Any], host: str) -> bool:
 def break_devices(rack: RunningRack, inventory: Mapping[str, Any], seed: int) -> dict[str, Trouble]:
     """Random faults for all devices of the rack. One host in twenty gets one that ends its restart."""
     chance = random.Random(seed)
-    pdus = {device.key: chance.choice(list(lived_through_by_a_pdu(chance))) for device in rack.devices.values() if device.type == "snmp"}
+    pdus = {
+        device.key: chance.choice(list(lived_through_by_a_pdu(chance)))
+        for device in rack.devices.values()
+        if device.type == "snmp"
+    }
     for key, name in pdus.items():
         rack.fault(key, *lived_through_by_a_pdu(chance)[name])
     troubles: dict[str, Trouble] = {}
@@ -153,7 +157,9 @@ def break_devices(rack: RunningRack, inventory: Mapping[str, Any], seed: int) ->
         trouble = troubles[host] = Trouble(bmc, {})
         for agent in ("psu_a", "psu_b"):
             name = chance.choice(list(lived_through(chance)))
-            trouble.supplies[agent] = f"{name}, on a PDU that is {pdus[rack.target(f'{host}.{agent}').partition('/')[0]]}"
+            trouble.supplies[agent] = (
+                f"{name}, on a PDU that is {pdus[rack.target(f'{host}.{agent}').partition('/')[0]]}"
+            )
             rack.fault(f"{host}.{agent}", *lived_through(chance)[name])
             if "lossy" in trouble.supplies[agent]:
                 trouble.reasons |= {"timeout", "busy", "unconfirmed"}
@@ -195,7 +201,9 @@ def judge_proof(rack: RunningRack, seen: Seen) -> list[str]:
         power for at, power in powers if barrier <= at < first_on
     )
     if seen.by_supplies:
-        wrong += ["fenced, and there was no moment with both feeds off"] * (not rack.had_all_feeds_off(seen.host, seen.began, first_on))
+        wrong += ["fenced, and there was no moment with both feeds off"] * (
+            not rack.had_all_feeds_off(seen.host, seen.began, first_on)
+        )
     return wrong
 
 
@@ -211,7 +219,9 @@ def judge_failure(seen: Seen, trouble: Trouble) -> list[str]:
     result = seen.result
     failed = {name: agent["reason"] for name, agent in result["agents"].items() if agent["ok"] is False}
     if result["fenced"]:
-        wrong = ["an on failed, and the message does not say that the host was fenced"] * ("It was proven off" not in result["msg"])
+        wrong = ["an on failed, and the message does not say that the host was fenced"] * (
+            "It was proven off" not in result["msg"]
+        )
         return wrong + ["the on failed"] * (not failed.keys() - {"bmc"} and "lossy" not in str(trouble.supplies))
     bmc, supplies = failed.pop("bmc", None), set(failed.values())
     wrong = ["the message does not say that the host is not fenced"] * ("NOT fenced" not in result["msg"])
@@ -232,7 +242,9 @@ def restart_here(inventory: Mapping[str, Any], folder: Path) -> dict[str, Seen]:
     async def one(host: str) -> Seen:
         variables = {**inventory["all"]["vars"], **inventory["all"]["hosts"][host]}
         parsed = parse_host(host, variables, lambda value: value, find_type)
-        operations = Operations(parsed.host, parsed.types, turns, None, lambda agent, waited_s: None, lambda value: value)
+        operations = Operations(
+            parsed.host, parsed.types, turns, None, lambda agent, waited_s: None, lambda value: value
+        )
         events: list[tuple[float, str | None, str]] = []
 
         def tell(event: Event) -> None:
@@ -240,7 +252,9 @@ def restart_here(inventory: Mapping[str, Any], folder: Path) -> dict[str, Seen]:
 
         began = operations.clock.now()
         try:
-            verdict: Verdict = await Fencing(parsed.host, numbers, operations.run, operations.clock, tell).achieve(State.RESTARTED)
+            verdict: Verdict = await Fencing(parsed.host, numbers, operations.run, operations.clock, tell).achieve(
+                State.RESTARTED
+            )
         finally:
             await operations.close()
         return Seen(host, began, verdict.ok, {**verdict.as_result(), "msg": verdict.msg}, events)
@@ -260,13 +274,17 @@ def restart_by_playbook(inventory: Mapping[str, Any], folder: Path) -> dict[str,
     logged = playbooks.logged()
     found = {}
     for host in inventory["all"]["hosts"]:
-        events = [(on_the_racks_clock(line["time"]), line["agent"], line["event"]) for line in logged if line["host"] == host]
+        events = [
+            (on_the_racks_clock(line["time"]), line["agent"], line["event"]) for line in logged if line["host"] == host
+        ]
         first = next(line for line in logged if line["host"] == host)
         found[host] = Seen(host, events[0][0] - first["at"], run[host].ok, run[host].result, events)
     return found
 
 
-def restart_round(restart: Callable[[Mapping[str, Any], Path], dict[str, Seen]], seed: int, hosts: int, folder: Path) -> int:
+def restart_round(
+    restart: Callable[[Mapping[str, Any], Path], dict[str, Seen]], seed: int, hosts: int, folder: Path
+) -> int:
     """Restart so many hosts at once, judge all, and return how many succeeded through their supplies."""
     inventory = rack_of_groups(hosts)
     with RunningRack(inventory) as rack:

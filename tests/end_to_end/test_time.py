@@ -36,7 +36,9 @@ class Trouble:
 
 HOSTS: Mapping[str, Trouble] = {
     "slow_outlets": Trouble({"psu_a": ("lag", SLOW_S), "psu_b": ("lag", SLOW_S)}, [["psu_a", "psu_b"], ["bmc"]]),
-    "slow_outlets_of_one_pdu": Trouble({"psu_a": ("lag", SLOW_S), "psu_b": ("lag", SLOW_S)}, [["psu_a", "psu_b"], ["bmc"]]),
+    "slow_outlets_of_one_pdu": Trouble(
+        {"psu_a": ("lag", SLOW_S), "psu_b": ("lag", SLOW_S)}, [["psu_a", "psu_b"], ["bmc"]]
+    ),
     "hung": Trouble({"bmc": ("hang", None)}, budgets={"bmc": {"read_timeout": SILENCE_S}}),
     "deaf": Trouble({"bmc": ("ignore", None)}, budgets={"bmc": {"timeout": SILENCE_S}}),
     "dead": Trouble({"bmc": ("dead", None)}),
@@ -131,7 +133,9 @@ def test_after_a_bmc_that_never_answers_the_next_level_begins_when_its_budget_en
     assert host.result["agents"]["bmc"]["reason"] == "timeout"
     assert host.result["level"] == 2
     assert host.first_s("level 1 failed") <= SILENCE_S + LATE_S + night.late_s, host.story
-    assert host.first_s("reads on", agent="psu_a") < host.first_s("level 1 failed") + LATE_S + 2 * night.late_s, host.story
+    assert host.first_s("reads on", agent="psu_a") < host.first_s("level 1 failed") + LATE_S + 2 * night.late_s, (
+        host.story
+    )
 
 
 @pytest.mark.parametrize("kind", OF_BOTH_KINDS)

@@ -107,7 +107,10 @@ def test_a_reading_is_passed_on_with_what_the_device_said(power: Power) -> None:
     assert read(Scripted([power])) == Outcome(power, attempts=1, raw=f"raw {power}", duration_s=0.1)
 
 
-@pytest.mark.parametrize(("reading", "reason"), [(PENDING, Reason.UNCONFIRMED), (UNLISTED, Reason.BAD_REPLY), (Reading(UNKNOWN), Reason.BAD_REPLY)])
+@pytest.mark.parametrize(
+    ("reading", "reason"),
+    [(PENDING, Reason.UNCONFIRMED), (UNLISTED, Reason.BAD_REPLY), (Reading(UNKNOWN), Reason.BAD_REPLY)],
+)
 def test_an_unknown_reading_is_an_answer_with_a_reason_and_is_not_asked_again(reading: Reading, reason: Reason) -> None:
     exchanges = Scripted([reading, OFF])
     outcome = read(exchanges)
@@ -170,7 +173,13 @@ def test_a_command_is_done_when_the_device_reads_so_and_not_before(operation: Op
 @pytest.mark.parametrize(("seen", "power"), [(ON, ON), (PENDING, UNKNOWN), (UNLISTED, UNKNOWN)])
 def test_an_accepted_command_without_proof_fails_when_the_budget_ends(seen: Any, power: Power) -> None:
     outcome = switch(Scripted([seen]), budget_s=20.0)
-    assert (outcome.ok, outcome.reason, outcome.power, outcome.sent, outcome.answered) == (False, Reason.UNCONFIRMED, power, True, True)
+    assert (outcome.ok, outcome.reason, outcome.power, outcome.sent, outcome.answered) == (
+        False,
+        Reason.UNCONFIRMED,
+        power,
+        True,
+        True,
+    )
     assert 18.5 <= outcome.duration_s <= 20.0
     assert "after off was accepted" in outcome.msg
 
@@ -236,7 +245,15 @@ def test_a_command_that_was_answered_with_an_error_and_done_all_the_same_is_a_su
 
 @pytest.mark.parametrize(
     ("fault", "sent"),
-    [("timeout", True), ("refused", True), ("bad_reply", True), ("unreachable", False), ("auth", False), ("not_found", False), ("busy", False)],
+    [
+        ("timeout", True),
+        ("refused", True),
+        ("bad_reply", True),
+        ("unreachable", False),
+        ("auth", False),
+        ("not_found", False),
+        ("busy", False),
+    ],
 )
 def test_sent_says_whether_a_command_may_have_reached_the_device(fault: str, sent: bool) -> None:
     assert switch(Scripted([ON], [fault]), budget_s=3.0).sent is sent

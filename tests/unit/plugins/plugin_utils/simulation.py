@@ -188,7 +188,9 @@ class SimulatedHost:
         return [powered for since_s, powered in self.history if since_s <= at_s][-1]
 
     def was_powered_between(self, begin_s: float, end_s: float) -> bool:
-        return self.was_powered_at(begin_s) or any(powered for at_s, powered in self.history if begin_s <= at_s <= end_s)
+        return self.was_powered_at(begin_s) or any(
+            powered for at_s, powered in self.history if begin_s <= at_s <= end_s
+        )
 
 
 # -- faults ----------------------------------------------------------------------------------------------------------
@@ -268,7 +270,9 @@ class Script:
     def __repr__(self) -> str:
         reads = [*(fault.value for fault in self.reads), "for ever" if self.reads_for_ever else "then fine"]
         commands = [*(fault.value for fault in self.commands), "for ever" if self.commands_for_ever else "then fine"]
-        times = f"latency {self.latency_s:g}, lag {self.lag_s:g}, exchange {self.exchange_s:g}, overrun {self.overrun_s:g}"
+        times = (
+            f"latency {self.latency_s:g}, lag {self.lag_s:g}, exchange {self.exchange_s:g}, overrun {self.overrun_s:g}"
+        )
         return f"reads {' '.join(reads)}; commands {' '.join(commands)}; {times}"
 
 
@@ -433,7 +437,9 @@ class Case:
         for agent in self.host.all_agents:
             level = next((level.number for level in self.host.levels if agent in level.agents), "-")
             dark = " (dark)" if agent.name in self.dark else ""
-            lines.append(f"level {level} {agent.name}{dark}, {agent.budget_s:g}/{agent.read_budget_s:g} s: {self.script(agent.name)}")
+            lines.append(
+                f"level {level} {agent.name}{dark}, {agent.budget_s:g}/{agent.read_budget_s:g} s: {self.script(agent.name)}"
+            )
         return "Case:\n    " + "\n    ".join(lines)
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
@@ -518,13 +524,18 @@ class SimulatedRun:
     # What the record tells
 
     def commands(self, *agents: str) -> list[Exchange]:
-        return [exchange for exchange in self.exchanges if exchange.is_command and (not agents or exchange.agent in agents)]
+        return [
+            exchange for exchange in self.exchanges if exchange.is_command and (not agents or exchange.agent in agents)
+        ]
 
     def reads(self, agent: str, since_s: float = -1.0, until_s: float = float("inf")) -> list[Exchange]:
         return [
             exchange
             for exchange in self.exchanges
-            if exchange.agent == agent and not exchange.is_command and exchange.began_s >= since_s and exchange.ended_s <= until_s
+            if exchange.agent == agent
+            and not exchange.is_command
+            and exchange.began_s >= since_s
+            and exchange.ended_s <= until_s
         ]
 
     @property
@@ -550,7 +561,8 @@ def host_of(*levels: str | Iterable[str], budget_s: float = 20.0, read_budget_s:
         Level(
             number,
             tuple(
-                agent(name, Kind.SUPPLY if name.startswith("psu") else Kind.CHASSIS, budget_s, read_budget_s) for name in names
+                agent(name, Kind.SUPPLY if name.startswith("psu") else Kind.CHASSIS, budget_s, read_budget_s)
+                for name in names
             ),
         )
         for number, names in enumerate(levels, start=1)

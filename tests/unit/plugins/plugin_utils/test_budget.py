@@ -41,12 +41,16 @@ LEVEL_S = 5 + 20 + 2 * BARRIER_S + 20
         (BOTH, State.RESTARTED, 2 * LEVEL_S + 5 + 5 + 5 + 20 + 60 + 5 + 20),
     ],
 )
-def test_the_total_is_the_sum_of_the_parts_that_may_follow_each_other(host: Host, state: State, expected_s: float) -> None:
+def test_the_total_is_the_sum_of_the_parts_that_may_follow_each_other(
+    host: Host, state: State, expected_s: float
+) -> None:
     assert total_s(host, state, Numbers()) == expected_s
 
 
 def test_a_level_takes_as_long_as_its_slowest_agent_and_not_the_sum() -> None:
-    assert total_s(host_of(["psu_a", "psu_b", "psu_c"]), State.OFF, Numbers()) == total_s(host_of(["psu_a"]), State.OFF, Numbers())
+    assert total_s(host_of(["psu_a", "psu_b", "psu_c"]), State.OFF, Numbers()) == total_s(
+        host_of(["psu_a"]), State.OFF, Numbers()
+    )
 
 
 def test_stagger_counts_between_feeds_only() -> None:

@@ -26,7 +26,9 @@ PSU_B = {**PSU_A, "address": "pdu-b"}
 
 
 def parse(agents: Any, levels: Any = None, **variables: Any) -> ParsedHost:
-    return parse_host("node3", {"fence_agents": agents, "fence_levels": levels, **variables}, lambda value: value, find_type)
+    return parse_host(
+        "node3", {"fence_agents": agents, "fence_levels": levels, **variables}, lambda value: value, find_type
+    )
 
 
 def mistakes(agents: Any, levels: Any = None, **variables: Any) -> list[str]:
@@ -66,9 +68,17 @@ def test_every_secret_option_is_known_as_one() -> None:
     ("agents", "levels", "line"),
     [
         ({"bmc": {**BMC, "type": "ipmmi"}}, None, "node3: agent bmc: type: there is no such type (did you mean ipmi?)"),
-        ({"bmc": {**BMC, "type": "acme.none.such_power"}}, None, "node3: agent bmc: type: the module acme.none.such_power is not installed"),
+        (
+            {"bmc": {**BMC, "type": "acme.none.such_power"}},
+            None,
+            "node3: agent bmc: type: the module acme.none.such_power is not installed",
+        ),
         ({"bmc": {**BMC, "passwort": "x"}}, None, "node3: agent bmc: passwort: is not an option of the type ipmi"),
-        ({"bmc": {key: BMC[key] for key in ("type", "username", "password")}}, None, "node3: agent bmc: address: is missing"),
+        (
+            {"bmc": {key: BMC[key] for key in ("type", "username", "password")}},
+            None,
+            "node3: agent bmc: address: is missing",
+        ),
         ({"bmc": "10.0.0.3"}, None, "node3: agent bmc: fence_agents: must be a mapping"),
         ({"bmc": {"address": "bmc-3"}}, None, "node3: agent bmc: type: is missing"),
         (["bmc"], None, "node3: fence_agents: must be a mapping"),
@@ -81,7 +91,11 @@ def test_every_secret_option_is_known_as_one() -> None:
         ({"bmc": BMC}, [], "node3: fence_levels: must be a list of lists"),
         ({"bmc": BMC}, [["bmc"], []], "node3: fence_levels: level 2 must be a list"),
         ({"bmc": BMC, "psu_a": PSU_A}, [["bmc", "psu_a"]], "node3: fence_levels: level 1 mixes kinds"),
-        ({"a": PSU_A, "b": PSU_A}, [["a", "b"]], "node3: agent b: address: names the same device and outlet as the agent a"),
+        (
+            {"a": PSU_A, "b": PSU_A},
+            [["a", "b"]],
+            "node3: agent b: address: names the same device and outlet as the agent a",
+        ),
         ({"a": {**PSU_A, "outlet": 0}}, None, "node3: agent a: outlet: "),
         ({"a": {**PSU_A, "outlet": ""}}, None, "node3: agent a: outlet: "),
         ({"bmc": {**BMC, "timeout": -1}}, None, "node3: agent bmc: timeout: must be more than 0 seconds"),
@@ -91,7 +105,11 @@ def test_every_secret_option_is_known_as_one() -> None:
         ({"bmc": {**BMC, "password": CANARY + "\0"}}, None, "node3: agent bmc: password: must be one line"),
         ({"bmc": {**BMC, "cipher_suites": [0]}}, None, "node3: agent bmc: cipher_suites: "),
         ({"bmc": {**BMC, "kind": "supply"}}, None, "node3: agent bmc: kind: the type ipmi knows that itself"),
-        ({"bmc": {**BMC, "credential": "none"}}, None, "node3: agent bmc: credential: no variable fence_credentials_NAME"),
+        (
+            {"bmc": {**BMC, "credential": "none"}},
+            None,
+            "node3: agent bmc: credential: no variable fence_credentials_NAME",
+        ),
     ],
 )
 def test_a_mistake_is_one_line_that_names_host_agent_and_key(agents: Any, levels: Any, line: str) -> None:

@@ -27,8 +27,12 @@ def parse(variables: dict[str, Any] | None = None, **args: Any) -> TaskOptions:
 
 def test_the_documentation_has_the_options_of_the_action() -> None:
     documented = yaml.safe_load(fence.DOCUMENTATION)["options"]
-    said = {name: {key: option.get(key) for key in ("type", "choices", "elements")} for name, option in documented.items()}
-    done = {name: {key: spec.get(key) for key in ("type", "choices", "elements")} for name, spec in ARGUMENT_SPEC.items()}
+    said = {
+        name: {key: option.get(key) for key in ("type", "choices", "elements")} for name, option in documented.items()
+    }
+    done = {
+        name: {key: spec.get(key) for key in ("type", "choices", "elements")} for name, spec in ARGUMENT_SPEC.items()
+    }
     assert said == done
 
 
@@ -36,7 +40,9 @@ def test_without_a_state_the_power_is_read() -> None:
     assert parse().state is State.READ
 
 
-@pytest.mark.parametrize(("written", "meant"), [(False, State.OFF), (True, State.ON), ("off", State.OFF), ("restarted", State.RESTARTED)])
+@pytest.mark.parametrize(
+    ("written", "meant"), [(False, State.OFF), (True, State.ON), ("off", State.OFF), ("restarted", State.RESTARTED)]
+)
 def test_off_and_on_may_be_yaml_booleans(written: Any, meant: State) -> None:
     assert parse(state=written).state is meant
 
@@ -66,7 +72,9 @@ def test_state_and_agents_come_from_the_task_alone() -> None:
         ({"fence_on_failure": "cry"}, {}, "node3: fence_on_failure: must be one of leave, restore"),
     ],
 )
-def test_a_bad_value_is_one_line_that_names_host_and_key(variables: dict[str, Any], args: dict[str, Any], line: str) -> None:
+def test_a_bad_value_is_one_line_that_names_host_and_key(
+    variables: dict[str, Any], args: dict[str, Any], line: str
+) -> None:
     with pytest.raises(InputError) as caught:
         parse(variables, **args)
     assert len(caught.value.lines) == 1

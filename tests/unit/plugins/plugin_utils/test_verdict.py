@@ -90,7 +90,9 @@ def feed(name: str, answer: Power | None, asked: bool = True) -> Fate:
     fate = Fate(agent(name, Kind.SUPPLY), level=1)
     if asked:
         reason = None if answer in (ON, OFF) else Reason.TIMEOUT
-        fate.record(Operation.READ, Outcome(answer or UNKNOWN, raw="" if answer is None else "raw", reason=reason, msg="no"))
+        fate.record(
+            Operation.READ, Outcome(answer or UNKNOWN, raw="" if answer is None else "raw", reason=reason, msg="no")
+        )
     return fate
 
 
@@ -215,7 +217,9 @@ def test_an_outlet_is_cut_by_this_task_only_if_a_command_was_sent_and_until_it_i
 def test_the_result_has_the_keys_of_the_contract_and_no_others() -> None:
     host = host_of(["bmc"], ["psu_a", "psu_b"])
     fates = {agent.name: Fate(agent, level.number) for level in host.levels for agent in level.agents}
-    verdict = Verdict(host, State.OFF, OFF, fates, fenced=True, level=1, changed=True, total_s=30.0004, duration_s=1.23456)
+    verdict = Verdict(
+        host, State.OFF, OFF, fates, fenced=True, level=1, changed=True, total_s=30.0004, duration_s=1.23456
+    )
     verdict.timeline.append(Event(0.12345, "bmc", "reads off", OFF))
     result = verdict.as_result()
     assert set(result) == {
