@@ -49,8 +49,8 @@ docs-check: $(VENV)/dev $(LINK) ## antsibull-docs over the documentation of plug
 types: $(VENV)/dev $(LINK) ## mypy --strict
 	$(GATE) env MYPYPATH=$(COLLECTIONS) $(BIN)/mypy
 
-style: $(VENV)/dev ## ruff
-	$(GATE) $(BIN)/ruff check --output-format concise
+style: $(VENV)/dev ## ruff: rules and format
+	$(GATE) sh -c '$(BIN)/ruff check --output-format concise && $(BIN)/ruff format --check --output-format concise'
 
 # --- tests; they measure time, so one after the other. FENCING_NO_SKIPS=1 makes a skipped test a failure ---
 
@@ -84,8 +84,9 @@ demo: $(VENV)/run $(LINK) ## restart virtual servers and watch: a dead BMC, two 
 families: $(VENV)/run $(LINK) ## write docs/pdu_families.md from the table of families
 	@$(BIN)/python tests/gates/pdu_families.py
 
-format: $(VENV)/dev ## let ruff mend what it can
+format: $(VENV)/dev ## let ruff format the code, and mend what it can
 	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
 
 clean: ## remove the virtual environment and everything that was built
 	rm -rf $(VENV) .build .mypy_cache .ruff_cache .pytest_cache .hypothesis
