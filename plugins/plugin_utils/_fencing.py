@@ -74,6 +74,7 @@ class Fencing:
         self._warnings: list[str] = []
         self._failed_levels: list[tuple[str, Level]] = []
         self._barrier_at: float | None = None
+        self._last_off_at = 0.0
         self._fenced = False
         self._proven_by: Level | None = None
         self._total_s = 0.0
@@ -141,7 +142,6 @@ class Fencing:
         return await self._off_failed()
 
     async def _on(self) -> tuple[bool, Power, str]:
-        await self._settle()
         failure = await self._switch_feeds_on() or await self._switch_chassis_on()
         combined = self._combined()
         if failure is None and not self._host.devices_only:
@@ -153,6 +153,8 @@ class Fencing:
     async def _restarted(self) -> tuple[bool, Power, str]:
         if not await self._prove_off():
             return await self._off_failed()
+        # What a level that failed still has under way may be an off.
+        await self._settle()
         if not await self._hold_off():
             failure = f"the total of {self._total_s:g} s leaves no time for hold_off; raise fence_timeout. Nothing was switched on."
             return False, self._combined().power, self._failed_after_proof(failure)
@@ -160,10 +162,10 @@ class Fencing:
 
     async def _hold_off(self) -> bool:
         """Leave what was cut without power for a while. False if the time that is left is too short for it."""
-        await self._settle()
         cut = {agent.kind for agent in self._host.agents if self._fates[agent.name].cut}
         hold_off_s = max((self._numbers.hold_off_after(kind) for kind in cut), default=0.0)
-        wait_s = (self._barrier_at or 0.0) + hold_off_s - self._clock.now()
+        # An outlet of a level that failed may have gone off after the barrier of another.
+        wait_s = max(self._barrier_at or 0.0, self._last_off_at) + hold_off_s - self._clock.now()
         if wait_s > 0:
             self._tell(None, f"holding off for {hold_off_s:g} s")
             if wait_s > self._left_s():
@@ -395,7 +397,9 @@ class Fencing:
         return await self._ask(agent, Operation.READ)
 
     async def _switch_agent_off(self, agent: Agent) -> Outcome:
-        return await self._ask(agent, Operation.OFF)
+        outcome = await self._ask(agent, Operation.OFF)
+        self._last_off_at = self._clock.now()
+        return outcome
 
     async def _ask(self, agent: Agent, operation: Operation) -> Outcome:
         """One operation, for the record of the agent's own work."""

@@ -14,7 +14,7 @@ import os
 from dataclasses import replace
 from random import Random
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from unit.plugins.plugin_utils.simulation import (
     DISHONEST,
@@ -37,10 +37,13 @@ settings.register_profile(
     database=None,
     deadline=None,
     report_multiple_bugs=False,
+    phases=(Phase.explicit, Phase.generate),
     suppress_health_check=list(HealthCheck),
 )
 settings.register_profile("long", parent=settings.get_profile("default"), max_examples=20_000, derandomize=False)
-settings.register_profile("small", parent=settings.get_profile("default"), max_examples=3_000, derandomize=False)
+settings.register_profile(
+    "small", parent=settings.get_profile("default"), max_examples=3_000, derandomize=False, phases=tuple(Phase)
+)
 PROFILE = os.environ.get("FENCING_PROFILE", "default")
 settings.load_profile(PROFILE)
 

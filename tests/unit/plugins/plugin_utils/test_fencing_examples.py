@@ -510,6 +510,12 @@ def test_outlets_that_a_failed_level_left_off_are_given_their_hold_off_too() -> 
     assert min(command.began_s for command in run.commands() if command.asked == "on") >= run.event_at("barrier") + 5.0
 
 
+def test_an_outlet_that_went_off_late_in_a_level_that_failed_is_given_its_hold_off_from_then() -> None:
+    run = task(FEEDS_FIRST, State.RESTARTED, psu_a=Script(lag_s=15.0), psu_b=READ_ONLY)
+    assert (run.verdict.ok, run.verdict.level) == (True, 2)
+    assert min(command.began_s for command in run.commands() if command.asked == "on") >= 15.0 + 5.0
+
+
 def test_on_that_fails_after_a_proven_off_fails_the_task_and_keeps_it_fenced() -> None:
     obeys_once = Script(commands=(SwitchFault.FINE, SwitchFault.IGNORE, SwitchFault.IGNORE))
     run = task(FEEDS, State.RESTARTED, psu_a=obeys_once, psu_b=obeys_once)

@@ -128,7 +128,8 @@ def test_after_a_cut_feeds_stay_off_for_hold_off_before_anything_is_switched_on(
     restored = any("switching back on" in event for event in done.events)
     assume(not restored)
     hold_off_s = max((case.numbers.hold_off_after(kind) for kind in cut), default=0.0)
-    assert all(on.began_s >= barrier_s(done) + hold_off_s - EPSILON_S for on in done.commands() if on.asked == "on")
+    since_s = max([barrier_s(done), *(c.ended_s for c in done.commands() if c.asked == "off")])
+    assert all(on.began_s >= since_s + hold_off_s - EPSILON_S for on in done.commands() if on.asked == "on")
 
 
 @given(cases(*OFF_STATES, honest=True, left_alone=True, hidden_feed=False))
