@@ -15,7 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from end_to_end.rack_runs import Playbooks, RunningPlaybook, eventually, give_pdus, marked_processes, write_inventory
+from end_to_end.rack_runs import (
+    Playbooks,
+    RunningPlaybook,
+    eventually,
+    give_pdus,
+    marked_processes,
+    on_the_racks_clock,
+    write_inventory,
+)
 
 from lab.rack import RunningRack, make_inventory
 
@@ -163,6 +171,25 @@ def test_a_killed_worker_leaves_nothing_behind_either(interrupted: Interrupted) 
     to_its_workers(signal.SIGKILL, interrupted.program)
     eventually(interrupted.everything_ended, ENDING_S + 10.0, "all processes have ended")
     assert interrupted.rack.commands() == before
+
+
+@pytest.mark.parametrize("state", ["off", "on"])
+def test_a_command_that_is_being_prepared_is_not_sent_after_the_interruption(tmp_path: Path, state: str) -> None:
+    """The driver looks at the outlet before it switches it, and these PDUs take two seconds to show it."""
+    inventory = make_inventory(hosts=1, pdus=2, shape="2psu")
+    write_inventory(tmp_path / "lab.yml", inventory)
+    playbooks = Playbooks(tmp_path, tmp_path / "lab.yml")
+    with RunningRack(inventory) as rack:
+        for agent in ("psu_a", "psu_b"):
+            rack.fault(f"node1.{agent}", "latency", 2.0)
+            rack.set_power(f"node1.{agent}", state == "off")
+        program = playbooks.start({"state": state, "log": str(playbooks.log)})
+        sent = f"{state} is sent"
+        eventually(lambda: [line for line in playbooks.logged() if line["event"] == sent], 60.0, sent)
+        os.kill(program.pid, signal.SIGTERM)
+        eventually(lambda: program.ended and not marked_processes(tmp_path), ENDING_S, "all processes have ended")
+        noticed = next(line["time"] for line in playbooks.logged() if line["event"].startswith("interrupted"))
+        assert [command for command in rack.commands() if command.at > on_the_racks_clock(noticed)] == []
 
 
 def test_the_timeout_of_the_task_still_gives_the_whole_result(broken: tuple[RunningRack, Playbooks]) -> None:

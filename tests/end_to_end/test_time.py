@@ -20,6 +20,7 @@ from end_to_end.rack_runs import Finished, Lateness, Playbooks, Run, give_pdus, 
 from lab.rack import RunningRack, make_inventory
 
 SLOW_S = 3.0
+LATENCY_S = 1.5
 SILENCE_S = 3.0
 # What a level may be late when the budget of the one before ends.
 LATE_S = 1.0
@@ -39,6 +40,7 @@ HOSTS: Mapping[str, Trouble] = {
     "slow_outlets_of_one_pdu": Trouble(
         {"psu_a": ("lag", SLOW_S), "psu_b": ("lag", SLOW_S)}, [["psu_a", "psu_b"], ["bmc"]]
     ),
+    "slow_to_answer": Trouble({"psu_a": ("latency", LATENCY_S), "psu_b": ("latency", LATENCY_S)}, [["psu_a", "psu_b"], ["bmc"]]),
     "hung": Trouble({"bmc": ("hang", None)}, budgets={"bmc": {"read_timeout": SILENCE_S}}),
     "deaf": Trouble({"bmc": ("ignore", None)}, budgets={"bmc": {"timeout": SILENCE_S}}),
     "dead": Trouble({"bmc": ("dead", None)}),
@@ -125,6 +127,13 @@ def test_two_agents_that_take_3_s_each_take_3_s_together(night: Night, host: str
     sent_s = night[host].first_s("off is sent")
     off_s = max(night[host].first_s("is off after", agent=agent) for agent in ("psu_a", "psu_b"))
     assert SLOW_S <= off_s - sent_s < 2 * SLOW_S - 1.0 + night.late_s, night[host].story
+
+
+def test_two_devices_that_are_slow_to_answer_are_asked_at_once(night: Night) -> None:
+    host = night["slow_to_answer_bmc"]
+    for event in ("reads on", "is off after"):
+        moments = [host.first_s(event, agent=agent) for agent in ("psu_a", "psu_b")]
+        assert max(moments) - min(moments) < LATENCY_S / 2 + night.late_s, host.story
 
 
 @pytest.mark.parametrize("kind", OF_BOTH_KINDS)
