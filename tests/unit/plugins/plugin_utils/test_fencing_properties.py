@@ -167,6 +167,19 @@ def test_wrong_outlets_and_lying_outlets_fence_nothing_while_a_chassis_says_on(c
     assert not (done.verdict.fenced and done.real.was_powered_at(barrier_s(done)))
 
 
+@given(cases(State.OFF, capped=False, hidden_feed=True), st.sampled_from([ReadFault.PENDING, ReadFault.UNLISTED, ReadFault.FINE]))
+def test_a_witness_whose_last_word_is_not_off_is_never_overruled(case: Case, fault: ReadFault) -> None:
+    """Any fault and lie of the others: on, pending and unlisted are answers, and no agreement."""
+    witnesses = [agent.name for agent in case.host.all_agents if agent.kind is Kind.CHASSIS][:1]
+    talks = {name: replace(case.script(name), reads=(fault,), reads_for_ever=True) for name in witnesses}
+    done = run(case.but(scripts=dict(case.scripts) | talks))
+    level = proven_level(done)
+    if level is not None:
+        for witness in case.host.witnesses_of(level):
+            heard = [read.said for read in done.reads(witness.name, since_s=barrier_s(done))]
+            assert not heard or heard[-1] not in ("on", "unknown")
+
+
 @given(
     cases(*OFF_STATES, honest=False),
     st.lists(st.sampled_from([fault for fault in ReadFault if fault.value not in ("fine", "flap", "stale", "lie", "lie_off")])),
