@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-from end_to_end.rack_runs import Playbooks, give_pdus, on_the_racks_clock, write_inventory
+from end_to_end.rack_runs import Playbooks, eventually, give_pdus, on_the_racks_clock, write_inventory
 
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._agent_types import find_type
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._fencing import Fencing
@@ -37,6 +38,8 @@ ENOUGH = 200
 NUMBERS = {"confirm_interval": 0.3, "witness_timeout": 1.0, "hold_off": 0.3, "chassis_wait": 3.0}
 BUDGETS = {"ipmi": {"timeout": 4.0, "read_timeout": 2.5}, "snmp": {"read_timeout": 15.0}}
 RACK = {"bmc_boot_s": 0.4}
+SUPPLIES = ("psu_a", "psu_b")
+DOOMED_TIMEOUT_S = 6.0
 
 
 @dataclass
@@ -117,7 +120,7 @@ def lived_through_by_a_pdu(chance: random.Random) -> Mapping[str, tuple[str, Any
 
 
 def rack_of_groups(hosts: int) -> dict[str, Any]:
-    """Five hosts on each pair of PDUs; every other host has its supplies before its BMC."""
+    """Five hosts on each pair of PDUs; every other host has its supplies before its BMC. The doomed ones need not try for long."""
     inventory = make_inventory(
         hosts=hosts,
         pdus=2,
@@ -126,10 +129,17 @@ def rack_of_groups(hosts: int) -> dict[str, Any]:
         variables={f"fence_{name}": value for name, value in NUMBERS.items()},
     )
     give_pdus(inventory, HOSTS_ON_A_PDU)
-    for number, variables in enumerate(inventory["all"]["hosts"].values()):
+    for number, (host, variables) in enumerate(inventory["all"]["hosts"].items()):
         if number % 2:
             variables["fence_levels"].reverse()
+        if host in doomed_of(inventory):
+            for agent in SUPPLIES:
+                variables["fence_agents"][agent].update(timeout=DOOMED_TIMEOUT_S)
     return inventory
+
+
+def doomed_of(inventory: Mapping[str, Any]) -> list[str]:
+    return list(inventory["all"]["hosts"])[6::20]
 
 
 def is_witness(inventory: Mapping[str, Any], host: str) -> bool:
@@ -147,15 +157,13 @@ def break_devices(rack: RunningRack, inventory: Mapping[str, Any], seed: int) ->
     for key, name in pdus.items():
         rack.fault(key, *lived_through_by_a_pdu(chance)[name])
     troubles: dict[str, Trouble] = {}
-    hosts = list(inventory["all"]["hosts"])
-    doomed = set(chance.sample(hosts, len(hosts) // 20))
-    for host in hosts:
+    for host in inventory["all"]["hosts"]:
         bmc = chance.choice([name for name in BMC_FAULTS if name != "healthy" or is_witness(inventory, host)])
         fault = BMC_FAULTS[bmc]
         if fault is not None:
             rack.fault(f"{host}.bmc", *fault)
         trouble = troubles[host] = Trouble(bmc, {})
-        for agent in ("psu_a", "psu_b"):
+        for agent in SUPPLIES:
             name = chance.choice(list(lived_through(chance)))
             trouble.supplies[agent] = (
                 f"{name}, on a PDU that is {pdus[rack.target(f'{host}.{agent}').partition('/')[0]]}"
@@ -163,8 +171,8 @@ def break_devices(rack: RunningRack, inventory: Mapping[str, Any], seed: int) ->
             rack.fault(f"{host}.{agent}", *lived_through(chance)[name])
             if "lossy" in trouble.supplies[agent]:
                 trouble.reasons |= {"timeout", "busy", "unconfirmed"}
-        if host in doomed:
-            agent, name = chance.choice(("psu_a", "psu_b")), chance.choice(list(DOOM))
+        if host in doomed_of(inventory):
+            agent, name = chance.choice(SUPPLIES), chance.choice(list(DOOM))
             rack.clear(f"{host}.{agent}", "lag")
             rack.clear(f"{host}.{agent}", "stale")
             kind, value, reason = DOOM[name]
@@ -262,7 +270,10 @@ def restart_here(inventory: Mapping[str, Any], folder: Path) -> dict[str, Seen]:
     async def everybody() -> list[Seen]:
         return await asyncio.gather(*(one(host) for host in inventory["all"]["hosts"]))
 
-    return {seen.host: seen for seen in asyncio.run(everybody())}
+    before = set(threading.enumerate())
+    everyone = asyncio.run(everybody())
+    eventually(lambda: set(threading.enumerate()) <= before, 10.0, "all threads have ended")
+    return {seen.host: seen for seen in everyone}
 
 
 def restart_by_playbook(inventory: Mapping[str, Any], folder: Path) -> dict[str, Seen]:
