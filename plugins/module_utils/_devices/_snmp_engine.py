@@ -244,8 +244,6 @@ class Session:
         reply = self._asked(_Question(self._writing, "set_cmd", (pair,), None), deadline)
         if reply.status:
             raise _write_refused(reply.status)
-        if any(written is MISSING for _oid, written in reply.rows):
-            raise _write_refused(NO_SUCH_NAME)
 
     def close(self) -> None:
         """Let go of the shared engine; the last one ends its thread."""

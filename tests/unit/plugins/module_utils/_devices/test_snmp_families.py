@@ -126,6 +126,23 @@ def test_the_command_of_pulizzi_is_one_beside_its_status() -> None:
     assert family.off.column.oid({"outlet": 3})[-2:] == (4, 0)
 
 
+def test_only_these_values_of_further_objects_let_off_stand() -> None:
+    settled = {
+        family.model: [set(guard.settled[Power.OFF]) for guard in family.guards] for family in ALL if family.guards
+    }
+    assert settled == {
+        "apc_masterswitch": [{"No"}],
+        "apc_masterswitch_plus": [{2}],
+        "apc_rpdu": [{2}],
+        "apc_rpdu2": [{2}],
+        "cyberpower_epdu": [{2}],
+        "geist_v5": [{2}],
+        "liebert_mph": [{0}],
+        "sentry3": [{0, 2, 4}],
+        "sentry4": [{2, 4, 6, 10}],
+    }
+
+
 @every_family
 def test_a_settled_row_reads_as_what_it_is(family: Family) -> None:
     for power in (Power.ON, Power.OFF):
