@@ -853,14 +853,14 @@ def run_ansible(folder: Path, options: dict[str, object], *arguments: str) -> tu
 
 def test_the_real_program_reads_and_switches(sushy: Sushy, tmp_path: Path) -> None:
     options = sushy_options(sushy)
-    planned, _ = run_ansible(tmp_path, {**options, "state": "off"}, "--check")
+    planned, _text = run_ansible(tmp_path, {**options, "state": "off"}, "--check")
     old = planned["power"]
     new = {"on": "off", "off": "on"}[old]
     assert planned["changed"] is (old == "on")
     done, written = run_ansible(tmp_path, {**options, "state": new}, "-vvvv", "--diff")
     assert (done["changed"], done["power"], done["power_before"], done["raw"]) == (True, new, old, new.capitalize())
     assert PASSWORD not in written and BASIC not in written
-    again, _ = run_ansible(tmp_path, {**options, "state": new})
+    again, _text = run_ansible(tmp_path, {**options, "state": new})
     assert (again["changed"], again["power"]) == (False, new)
 
 
@@ -869,5 +869,5 @@ def test_the_real_program_says_why_it_failed(sushy: Sushy, tmp_path: Path) -> No
     wrong, written = run_ansible(tmp_path, {**options, "password": "Wrong-Pa55word"}, "-vvvv")
     assert (wrong["reason"], wrong["power"], wrong["changed"]) == ("auth", "unknown", False)
     assert "Wrong-Pa55word" not in written
-    untrusted, _ = run_ansible(tmp_path, {**options, "ca_path": None})
+    untrusted, _text = run_ansible(tmp_path, {**options, "ca_path": None})
     assert untrusted["reason"] == "tls" and "ca_path" in untrusted["msg"]

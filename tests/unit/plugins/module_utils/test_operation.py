@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from unit.plugins.plugin_utils import schedules  # noqa: F401  (it sets hypothesis up)
 from unit.plugins.plugin_utils.simulation import (
     ERRORS,
     LOOP,

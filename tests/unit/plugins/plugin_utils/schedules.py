@@ -14,7 +14,6 @@ import os
 from dataclasses import replace
 from random import Random
 
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from unit.plugins.plugin_utils.simulation import (
     DISHONEST,
@@ -30,22 +29,7 @@ from unit.plugins.plugin_utils.simulation import (
 from ansible_collections.hostpm.fencing.plugins.module_utils._contract import Kind
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._host import Host, Level, Numbers, OnFailure, State
 
-settings.register_profile(
-    "default",
-    max_examples=500,
-    derandomize=True,
-    database=None,
-    deadline=None,
-    report_multiple_bugs=False,
-    phases=(Phase.explicit, Phase.generate),
-    suppress_health_check=list(HealthCheck),
-)
-settings.register_profile("long", parent=settings.get_profile("default"), max_examples=20_000, derandomize=False)
-settings.register_profile(
-    "small", parent=settings.get_profile("default"), max_examples=3_000, derandomize=False, phases=tuple(Phase)
-)
 PROFILE = os.environ.get("FENCING_PROFILE", "default")
-settings.load_profile(PROFILE)
 
 # Faults that pass are more interesting than those that end a level at once.
 PASSING_READS = (ReadFault.FINE, ReadFault.TIMEOUT, ReadFault.BUSY, ReadFault.BAD_REPLY, ReadFault.HANG, ReadFault.UNREACHABLE)

@@ -439,5 +439,3 @@ def test_the_schedules_reach_every_kind_of_ending() -> None:
         "agreeing witness", "barrier broken", "without a command", "devices only", "degraded", "used up",
     ]  # fmt: skip
     assert {ending: seen[ending] for ending in endings if seen[ending] < 2} == {}
-
-
