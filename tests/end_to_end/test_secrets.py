@@ -194,7 +194,8 @@ def mistaken(rack: RunningRack) -> dict[str, dict[str, Any]]:
         "template-port": {**bmc, "port": templated},
         "template-outlet": {"type": "snmp", "address": "127.0.0.1", "outlet": 0, "community": templated},
     }
-    return {name: {"fence_agents": {"bmc": agent}} for name, agent in agents.items()}
+    hosts: dict[str, dict[str, Any]] = {name: {"fence_agents": {"bmc": agent}} for name, agent in agents.items()}
+    return {**hosts, "bad-level": {"fence_agents": {"bmc": bmc}, "fence_levels": [["bmc"], [misplaced]]}}
 
 
 # -- watching a run ------------------------------------------------------------------------------------------------------
