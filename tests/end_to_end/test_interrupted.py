@@ -60,6 +60,7 @@ def the_inventory(folder: Path) -> dict[str, Any]:
         shape="bmc+redfish+2psu",
         state_dir=folder,
         variables={"fence_hold_off": HOLD_OFF_S, "fence_witness_timeout": 0.5, "fence_chassis_wait": 5},
+        agent_defaults={"snmp": {"timeout": 70, "read_timeout": 60}, "ipmi": {"read_timeout": 2}},
     )
     nodes = dict(zip(MOMENTS, inventory["all"]["hosts"].values(), strict=True))
     for name, node in nodes.items():
@@ -69,6 +70,7 @@ def the_inventory(folder: Path) -> dict[str, Any]:
         if name == "hung_pyghmi":
             bmc["library"] = "pyghmi"
         hung = name.startswith("hung")
+        agents["bmc"].update({"timeout": 70, "read_timeout": 60} if hung else {})
         node["fence_levels"] = [["bmc"], ["psu_a", "psu_b"]] if hung else [["psu_a", "psu_b"], ["bmc"]]
     inventory["all"]["hosts"] = nodes
     give_pdus(inventory, hosts_on_a_pair=1)
