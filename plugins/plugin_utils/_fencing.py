@@ -60,15 +60,15 @@ class Testimony:
 class Fencing:
     """One task on one host. Use it once: ``await Fencing(...).achieve(state)``."""
 
-    def __init__(self, host: Host, numbers: Numbers, run: RunOperation, clock: Clock, tell: Tell = lambda event: None) -> None:
+    def __init__(
+        self, host: Host, numbers: Numbers, run: RunOperation, clock: Clock, tell: Tell = lambda event: None
+    ) -> None:
         self._host = host
         self._numbers = numbers
         self._run = run
         self._clock = clock
         self._listener = tell
-        self._fates = {
-            agent.name: Fate(agent, level.number) for level in host.all_levels for agent in level.agents
-        }
+        self._fates = {agent.name: Fate(agent, level.number) for level in host.all_levels for agent in level.agents}
         self._under_way: dict[asyncio.Task[Any], Agent] = {}
         self._timeline: list[Event] = []
         self._warnings: list[str] = []
@@ -213,7 +213,9 @@ class Fencing:
         reason, words = objection
         for fate in self._fates_of(level.agents):
             fate.fail(reason, words)
-        return await self._give_up(level, restore=reason is Reason.CONFLICT or self._numbers.on_failure is OnFailure.RESTORE)
+        return await self._give_up(
+            level, restore=reason is Reason.CONFLICT or self._numbers.on_failure is OnFailure.RESTORE
+        )
 
     async def _barrier(self, level: Level) -> bool:
         """Read all agents off in one sweep, ``confirm_reads`` times."""
@@ -315,7 +317,9 @@ class Fencing:
             return Testimony(Reason.TIMEOUT, f"{words}; raise fence_timeout")
         self._tell(agent, "is silent as a witness", Power.UNKNOWN)
         told = "had answered before" if before else "was not heard before either"
-        return Testimony(None, f"the witness {agent.name} ({agent.where}) is silent after the outlets were read off; it {told}")
+        return Testimony(
+            None, f"the witness {agent.name} ({agent.where}) is silent after the outlets were read off; it {told}"
+        )
 
     def _against(self, agent: Agent, answer: Outcome) -> Testimony:
         """A witness that answers and does not say off is alive and does not agree."""
@@ -337,7 +341,11 @@ class Fencing:
         if not supplies:
             return None
         seen = await self._every(supplies, self._read_agent)
-        dark = [agent for agent in supplies if seen[agent.name].power is not Power.ON and seen[agent.name].reason not in FINAL]
+        dark = [
+            agent
+            for agent in supplies
+            if seen[agent.name].power is not Power.ON and seen[agent.name].reason not in FINAL
+        ]
         await self._every(dark, lambda agent: self._switch_feed_on(agent, dark.index(agent)))
         lit = [agent for agent in supplies if self._fates[agent.name].power is Power.ON]
         if lit and (len(lit) == len(supplies) or not self._host.devices_only):
@@ -562,7 +570,11 @@ def _told(operation: Operation, outcome: Outcome) -> str:
     """What the timeline says of an operation that ended."""
     if not outcome.ok:
         return f"{outcome.reason}: {outcome.msg}"
-    return f"reads {outcome.power}" if operation is Operation.READ else f"is {outcome.power} after {outcome.duration_s:.1f} s"
+    return (
+        f"reads {outcome.power}"
+        if operation is Operation.READ
+        else f"is {outcome.power} after {outcome.duration_s:.1f} s"
+    )
 
 
 def _is_off(outcome: Outcome) -> bool:

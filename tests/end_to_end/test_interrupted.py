@@ -197,7 +197,14 @@ def test_a_command_that_is_being_prepared_is_not_sent_after_the_interruption(tmp
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_module_of_somebody_else_ends_with_the_task(tmp_path: Path, number: signal.Signals) -> None:
     """It is a process in a session of its own."""
-    agent = {"type": "acme.dc.busbar_power", "address": str(tmp_path), "tap": 1, "behave": "hangs", "read_timeout": 60, "timeout": 60}
+    agent = {
+        "type": "acme.dc.busbar_power",
+        "address": str(tmp_path),
+        "tap": 1,
+        "behave": "hangs",
+        "read_timeout": 60,
+        "timeout": 60,
+    }
     write_inventory(tmp_path / "lab.yml", {"all": {"hosts": {"node1": {"fence_agents": {"bar": agent}}}}})
     program = Playbooks(tmp_path, tmp_path / "lab.yml").start({"state": "restarted"})
     eventually((tmp_path / "tap1.log").exists, 60.0, "the module runs")

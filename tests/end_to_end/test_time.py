@@ -40,7 +40,9 @@ HOSTS: Mapping[str, Trouble] = {
     "slow_outlets_of_one_pdu": Trouble(
         {"psu_a": ("lag", SLOW_S), "psu_b": ("lag", SLOW_S)}, [["psu_a", "psu_b"], ["bmc"]]
     ),
-    "slow_to_answer": Trouble({"psu_a": ("latency", LATENCY_S), "psu_b": ("latency", LATENCY_S)}, [["psu_a", "psu_b"], ["bmc"]]),
+    "slow_to_answer": Trouble(
+        {"psu_a": ("latency", LATENCY_S), "psu_b": ("latency", LATENCY_S)}, [["psu_a", "psu_b"], ["bmc"]]
+    ),
     "hung": Trouble({"bmc": ("hang", None)}, budgets={"bmc": {"read_timeout": SILENCE_S}}),
     "deaf": Trouble({"bmc": ("ignore", None)}, budgets={"bmc": {"timeout": SILENCE_S}}),
     "dead": Trouble({"bmc": ("dead", None)}),

@@ -32,7 +32,14 @@ from ansible_collections.hostpm.fencing.plugins.plugin_utils._host import Host, 
 PROFILE = os.environ.get("FENCING_PROFILE", "default")
 
 # Faults that pass are more interesting than those that end a level at once.
-PASSING_READS = (ReadFault.FINE, ReadFault.TIMEOUT, ReadFault.BUSY, ReadFault.BAD_REPLY, ReadFault.HANG, ReadFault.UNREACHABLE)
+PASSING_READS = (
+    ReadFault.FINE,
+    ReadFault.TIMEOUT,
+    ReadFault.BUSY,
+    ReadFault.BAD_REPLY,
+    ReadFault.HANG,
+    ReadFault.UNREACHABLE,
+)
 
 
 class Dice:
@@ -118,7 +125,9 @@ class Dice:
         supplies = [agent.name for agent in host.all_agents if agent.kind is Kind.SUPPLY]
         if not supplies or not self.one_in(4):
             return frozenset()
-        return frozenset(supplies if self.one_in(2) else self._random.sample(supplies, self._random.randint(1, len(supplies))))
+        return frozenset(
+            supplies if self.one_in(2) else self._random.sample(supplies, self._random.randint(1, len(supplies)))
+        )
 
 
 def draw_case(

@@ -37,7 +37,9 @@ FEEDS = host_of(["psu_a", "psu_b"])
 BMC = host_of(["bmc"])
 
 SILENT = Script(reads=(ReadFault.HANG,), commands=(SwitchFault.HANG,), reads_for_ever=True, commands_for_ever=True)
-WRONG_PASSWORD = Script(reads=(ReadFault.AUTH,), commands=(SwitchFault.AUTH,), reads_for_ever=True, commands_for_ever=True)
+WRONG_PASSWORD = Script(
+    reads=(ReadFault.AUTH,), commands=(SwitchFault.AUTH,), reads_for_ever=True, commands_for_ever=True
+)
 DEAF = Script(commands=(SwitchFault.IGNORE,), commands_for_ever=True)
 READ_ONLY = Script(commands=(SwitchFault.REFUSED,), commands_for_ever=True)
 LIES_OFF = Script(reads=(ReadFault.LIE_OFF,), reads_for_ever=True)
@@ -54,7 +56,9 @@ def task(
     dark: tuple[str, ...] = (),
     **scripts: Script,
 ) -> SimulatedRun:
-    return SimulatedRun(Case(host, state, numbers or Numbers(), physics or Physics(), frozenset(dark), scripts)).finish()
+    return SimulatedRun(
+        Case(host, state, numbers or Numbers(), physics or Physics(), frozenset(dark), scripts)
+    ).finish()
 
 
 def asked(run: SimulatedRun, *agents: str) -> list[str]:
@@ -214,7 +218,12 @@ def test_off_is_sent_once_more_after_no_answer_and_never_after_a_refusal() -> No
 
 def test_an_accepted_command_without_effect_fails_when_the_budget_ends_and_says_so() -> None:
     run = task(BMC, State.OFF, bmc=DEAF)
-    assert (run.verdict.ok, run.verdict.fenced, run.verdict.power, run.verdict.changed) == (False, False, Power.ON, True)
+    assert (run.verdict.ok, run.verdict.fenced, run.verdict.power, run.verdict.changed) == (
+        False,
+        False,
+        Power.ON,
+        True,
+    )
     assert "still on" in run.verdict.msg
     assert 19.0 <= run.verdict.duration_s <= 21.0
 
@@ -244,7 +253,11 @@ def test_a_bmc_with_a_feed_of_its_own_agrees_by_saying_off() -> None:
 
 
 def test_a_witness_that_still_says_on_fails_the_level_and_the_outlets_are_switched_back_on() -> None:
-    run = task(host_of(["psu_a", "psu_b"], ["bmc"]).subset(frozenset({"psu_a", "psu_b"})), State.OFF, physics=SOMEBODY_ELSES_OUTLETS)
+    run = task(
+        host_of(["psu_a", "psu_b"], ["bmc"]).subset(frozenset({"psu_a", "psu_b"})),
+        State.OFF,
+        physics=SOMEBODY_ELSES_OUTLETS,
+    )
     assert (run.verdict.ok, run.verdict.fenced) == (False, False)
     assert run.verdict.fates["psu_a"].reason is Reason.CONFLICT
     assert sorted(asked(run)) == ["psu_a off", "psu_a on", "psu_b off", "psu_b on"]
@@ -276,7 +289,9 @@ def test_lying_outlets_fool_their_level_and_not_the_witness() -> None:
 def test_a_witness_that_answers_but_not_off_does_not_agree() -> None:
     """Only silence agrees with a host without power; who answers "pending" is not silent, and unknown is never off."""
     host = FEEDS_FIRST.subset(frozenset({"psu_a", "psu_b"}))
-    run = task(host, State.OFF, physics=SOMEBODY_ELSES_OUTLETS, bmc=Script(reads=(ReadFault.PENDING,), reads_for_ever=True))
+    run = task(
+        host, State.OFF, physics=SOMEBODY_ELSES_OUTLETS, bmc=Script(reads=(ReadFault.PENDING,), reads_for_ever=True)
+    )
     assert (run.verdict.ok, run.verdict.fenced) == (False, False)
     assert run.verdict.fates["psu_a"].reason is Reason.UNCONFIRMED
     assert sorted(asked(run)) == ["psu_a off", "psu_b off"], "no conflict: the outlets are left as they are"
@@ -392,7 +407,9 @@ def test_everything_on_already_changes_nothing() -> None:
 
 
 def test_feeds_come_on_one_after_the_other_with_stagger() -> None:
-    run = task(host_of(["psu_a", "psu_b", "psu_c"]), State.ON, numbers=Numbers(stagger_s=2.0), dark=("psu_a", "psu_b", "psu_c"))
+    run = task(
+        host_of(["psu_a", "psu_b", "psu_c"]), State.ON, numbers=Numbers(stagger_s=2.0), dark=("psu_a", "psu_b", "psu_c")
+    )
     began = [command.began_s for command in run.commands()]
     assert [round(at_s - began[0], 3) for at_s in began] == [0.0, 2.0, 4.0]
 
@@ -414,7 +431,12 @@ def test_no_feed_on_fails() -> None:
 def test_pdus_that_nobody_reaches_do_not_keep_a_host_off_whose_bmc_reads_on() -> None:
     run = task(FAILOVER, State.RESTARTED, psu_a=SILENT, psu_b=SILENT)
     result = run.verdict.as_result()
-    assert (run.verdict.ok, run.verdict.power, result["fenced"], result["redundancy"]) == (True, Power.ON, True, "degraded")
+    assert (run.verdict.ok, run.verdict.power, result["fenced"], result["redundancy"]) == (
+        True,
+        Power.ON,
+        True,
+        "degraded",
+    )
     assert any("no feed answered" in warning for warning in result["warnings"])
 
 
@@ -490,7 +512,12 @@ def test_a_dead_bmc_is_restarted_through_the_supplies() -> None:
 
 
 def test_why_the_bmc_lost_its_level_is_in_the_result_though_it_switched_the_host_on_later() -> None:
-    run = task(FAILOVER, State.RESTARTED, physics=Physics(boot_policy=BootPolicy.OFF), bmc=Script(commands=(SwitchFault.REFUSED,)))
+    run = task(
+        FAILOVER,
+        State.RESTARTED,
+        physics=Physics(boot_policy=BootPolicy.OFF),
+        bmc=Script(commands=(SwitchFault.REFUSED,)),
+    )
     assert (run.verdict.ok, run.verdict.level) == (True, 2)
     assert asked(run, "bmc") == ["bmc off", "bmc on"]
     assert (run.verdict.fates["bmc"].ok, run.verdict.fates["bmc"].reason) == (False, Reason.REFUSED)

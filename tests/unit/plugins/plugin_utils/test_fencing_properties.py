@@ -69,7 +69,9 @@ def sweeps_before(run: SimulatedRun, level: Level, until_s: float) -> list[list[
     """The last ``confirm_reads`` sweeps before a moment, from the devices' record: each agent's readings, errors left out."""
     count = run.case.numbers.confirm_reads
     answers = {
-        agent.name: [read for read in run.reads(agent.name, until_s=until_s + EPSILON_S) if read.said in set(Power)][-count:]
+        agent.name: [read for read in run.reads(agent.name, until_s=until_s + EPSILON_S) if read.said in set(Power)][
+            -count:
+        ]
         for agent in level.agents
     }
     assert all(len(reads) == count for reads in answers.values()), "somebody was not asked often enough"
@@ -115,7 +117,11 @@ def test_on_is_sent_after_the_barrier_or_to_restore_a_level_that_failed_and_neve
         conflict = done.verdict.fates[on.agent].reason is Reason.CONFLICT
         fates = [f for f in done.verdict.fates.values() if f.level == done.verdict.fates[on.agent].level]
         conflict = conflict or any(fate.reason is Reason.CONFLICT for fate in fates)
-        assert conflict or case.numbers.on_failure is OnFailure.RESTORE or any("contradicts" in event for event in done.events)
+        assert (
+            conflict
+            or case.numbers.on_failure is OnFailure.RESTORE
+            or any("contradicts" in event for event in done.events)
+        )
 
 
 @given(cases(State.RESTARTED))
@@ -124,7 +130,12 @@ def test_after_a_cut_feeds_stay_off_for_hold_off_before_anything_is_switched_on(
     level = proven_level(done)
     if level is None:
         return
-    cut = {agent.kind for agent in case.host.agents for c in done.commands(agent.name) if c.asked == "off" and c.may_have_arrived}
+    cut = {
+        agent.kind
+        for agent in case.host.agents
+        for c in done.commands(agent.name)
+        if c.asked == "off" and c.may_have_arrived
+    }
     restored = any("switching back on" in event for event in done.events)
     assume(not restored)
     hold_off_s = max((case.numbers.hold_off_after(kind) for kind in cut), default=0.0)
@@ -141,7 +152,10 @@ def test_never_fenced_while_powered_if_no_device_lies(case: Case) -> None:
     done = run(case)
     if not done.verdict.fenced:
         return
-    end_s = min((on.began_s for on in done.commands() if on.asked == "on" and on.began_s >= barrier_s(done)), default=done.returned_s)
+    end_s = min(
+        (on.began_s for on in done.commands() if on.asked == "on" and on.began_s >= barrier_s(done)),
+        default=done.returned_s,
+    )
     assert not done.real.was_powered_at(barrier_s(done))
     if not any("switching back on" in event for event in done.events):
         assert not done.real.was_powered_between(barrier_s(done), end_s - EPSILON_S)
@@ -167,7 +181,10 @@ def test_wrong_outlets_and_lying_outlets_fence_nothing_while_a_chassis_says_on(c
     assert not (done.verdict.fenced and done.real.was_powered_at(barrier_s(done)))
 
 
-@given(cases(State.OFF, capped=False, hidden_feed=True), st.sampled_from([ReadFault.PENDING, ReadFault.UNLISTED, ReadFault.FINE]))
+@given(
+    cases(State.OFF, capped=False, hidden_feed=True),
+    st.sampled_from([ReadFault.PENDING, ReadFault.UNLISTED, ReadFault.FINE]),
+)
 def test_a_witness_whose_last_word_is_not_off_is_never_overruled(case: Case, fault: ReadFault) -> None:
     """Any fault and lie of the others: on, pending and unlisted are answers, and no agreement."""
     witnesses = [agent.name for agent in case.host.all_agents if agent.kind is Kind.CHASSIS][:1]
@@ -182,12 +199,18 @@ def test_a_witness_whose_last_word_is_not_off_is_never_overruled(case: Case, fau
 
 @given(
     cases(*OFF_STATES, honest=False),
-    st.lists(st.sampled_from([fault for fault in ReadFault if fault.value not in ("fine", "flap", "stale", "lie", "lie_off")])),
+    st.lists(
+        st.sampled_from(
+            [fault for fault in ReadFault if fault.value not in ("fine", "flap", "stale", "lie", "lie_off")]
+        )
+    ),
 )
 def test_a_level_with_one_agent_that_never_reads_off_is_never_the_proof(case: Case, faults: list[ReadFault]) -> None:
     """Unknown never leads to fenced: whatever else that agent says, but off."""
     faults = faults or [ReadFault.PENDING]
-    mute = {level.agents[-1].name: Script(reads=tuple(faults) * 40, reads_for_ever=True) for level in case.host.all_levels}
+    mute = {
+        level.agents[-1].name: Script(reads=tuple(faults) * 40, reads_for_ever=True) for level in case.host.all_levels
+    }
     done = run(case.but(scripts=dict(case.scripts) | mute))
     assert not done.verdict.fenced
     assert not (done.verdict.ok and case.host.devices_only and set(mute) & {agent.name for agent in case.host.agents})
@@ -230,8 +253,18 @@ SAYS_PENDING = Outcome(Power.UNKNOWN, reason=Reason.UNCONFIRMED, msg="pending", 
 SAYS_NOTHING = Outcome(Power.UNKNOWN, reason=Reason.TIMEOUT, msg="no answer")
 SAYS_NO = Outcome(Power.UNKNOWN, reason=Reason.AUTH, msg="the password was not accepted")
 READINGS = (SAYS_ON, SAYS_ON, SAYS_OFF, SAYS_OFF, SAYS_PENDING, SAYS_NOTHING, SAYS_NO)
-OFFS = (replace(SAYS_OFF, sent=True), replace(SAYS_OFF, sent=True), replace(SAYS_ON, sent=True, reason=Reason.REFUSED, msg="no"), SAYS_NO)
-ONS = (replace(SAYS_ON, sent=True), replace(SAYS_ON, sent=True), replace(SAYS_OFF, sent=True, reason=Reason.REFUSED, msg="no"), SAYS_NO)
+OFFS = (
+    replace(SAYS_OFF, sent=True),
+    replace(SAYS_OFF, sent=True),
+    replace(SAYS_ON, sent=True, reason=Reason.REFUSED, msg="no"),
+    SAYS_NO,
+)
+ONS = (
+    replace(SAYS_ON, sent=True),
+    replace(SAYS_ON, sent=True),
+    replace(SAYS_OFF, sent=True, reason=Reason.REFUSED, msg="no"),
+    SAYS_NO,
+)
 
 
 def verdict_in_some_order(case: Case, answers: dict[str, Answers], order: Random) -> Verdict:
@@ -263,7 +296,9 @@ def test_the_same_answers_give_the_same_verdict_in_any_order_of_completion(case:
         for fate in result["agents"].values():
             # How often somebody was asked depends on the time, and so does what was heard of a witness before the barrier.
             del fate["attempts"], fate["duration"]
-        verdicts.append((verdict.ok, verdict.msg, {k: v for k, v in result.items() if k not in ("timeline", "duration")}))
+        verdicts.append(
+            (verdict.ok, verdict.msg, {k: v for k, v in result.items() if k not in ("timeline", "duration")})
+        )
     assert all(verdict == verdicts[0] for verdict in verdicts)
 
 
@@ -363,7 +398,8 @@ def test_an_agent_that_failed_its_level_keeps_its_first_failure(case: Case) -> N
     failed_levels = [
         level
         for level in case.host.levels
-        if f"host: level {level.number} failed" in done.events and not any("contradicts" in event for event in done.events)
+        if f"host: level {level.number} failed" in done.events
+        and not any("contradicts" in event for event in done.events)
     ]
     for level in failed_levels:
         assert any(done.verdict.fates[agent.name].ok is False for agent in level.agents)
@@ -394,7 +430,9 @@ def test_check_mode_predicts_what_a_run_without_faults_does(case: Case) -> None:
 @given(cases(hidden_feed=False, capped=False, subset=False))
 def test_without_faults_the_task_does_what_it_is_asked(case: Case) -> None:
     """Else a logic that always fails would keep every other law."""
-    case = case.but(scripts={}, physics=replace(case.physics, boot_s=1.0), numbers=replace(case.numbers, chassis_wait_s=5.0))
+    case = case.but(
+        scripts={}, physics=replace(case.physics, boot_s=1.0), numbers=replace(case.numbers, chassis_wait_s=5.0)
+    )
     done = run(case)
     assert done.verdict.ok, done.verdict.msg
     if case.state in OFF_STATES:
