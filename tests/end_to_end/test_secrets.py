@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -214,8 +215,10 @@ class Watcher:
     def watch(self) -> None:
         while not self.over.wait(0.02):
             self.looks += 1
-            for path in [path for folder in self.folders for path in folder.rglob("*")]:
-                self.see(path)
+            for folder in self.folders:
+                for place, _folders, names in os.walk(folder):  # folders may vanish meanwhile
+                    for name in names:
+                        self.see(Path(place, name))
             for path in Path("/proc").iterdir():
                 # A program has the environment that it was started with.
                 if path.name.isdigit() and int(path.name) >= self.first and self.see(path / "cmdline"):
