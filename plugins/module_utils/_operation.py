@@ -192,16 +192,20 @@ async def _await_power(
     """
     began = clock.now()
     pause_s = FIRST_POLL_S
+    seen: Outcome | None = None
     while True:
         try:
             reading = await exchanges.read(end - clock.now())
         except DeviceError as error:
             outcome = _failed(error, 0, sent=True)
             final = error.reason not in TRANSIENT
+            if seen is not None and not final:
+                # What the device read before it fell silent says more than its silence.
+                outcome = replace(outcome, reason=seen.reason, msg=f"{seen.msg}; then {error.seen}")
         else:
             if reading.power is operation.wanted:
                 return _read(reading, 0)
-            outcome = _not_reached(operation, reading, clock.now() - began)
+            outcome = seen = _not_reached(operation, reading, clock.now() - began)
             final = False
         if complaint is not None:
             return replace(outcome, reason=complaint.reason, msg=str(complaint))

@@ -73,7 +73,7 @@ class Fencing:
         self._timeline: list[Event] = []
         self._warnings: list[str] = []
         self._failed_levels: list[tuple[str, Level]] = []
-        self._barrier_at: float | None = None
+        self._barrier_at = 0.0
         self._last_off_at = 0.0
         self._fenced = False
         self._proven_by: Level | None = None
@@ -165,7 +165,7 @@ class Fencing:
         cut = {agent.kind for agent in self._host.agents if self._fates[agent.name].cut}
         hold_off_s = max((self._numbers.hold_off_after(kind) for kind in cut), default=0.0)
         # An outlet of a level that failed may have gone off after the barrier of another.
-        wait_s = max(self._barrier_at or 0.0, self._last_off_at) + hold_off_s - self._clock.now()
+        wait_s = max(self._barrier_at, self._last_off_at) + hold_off_s - self._clock.now()
         if wait_s > 0:
             self._tell(None, f"holding off for {hold_off_s:g} s")
             if wait_s > self._left_s():
@@ -197,7 +197,6 @@ class Fencing:
 
     async def _cut(self, level: Level, last: bool) -> str | None:
         """Switch one level off and prove it. Returns what became of it if it failed, None if it holds."""
-        self._barrier_at = None
         self._hear_witnesses_before(level)
         seen = await self._every(level.agents, self._read_agent, None if last else _has_failed)
         all_off = _proves_off(level, seen)
@@ -269,21 +268,15 @@ class Fencing:
         limit_s = max(agent.read_budget_s for agent in level.agents)
         for agent in self._host.witnesses_of(level):
             if self._fates[agent.name].ok is None and agent not in self._under_way.values():
-                self._begin(agent, self._look_before(agent, limit_s))
-
-    async def _look_before(self, agent: Agent, limit_s: float) -> Outcome:
-        outcome = await self._operate(agent, Operation.READ, min(limit_s, self._left_s()))
-        if self._barrier_at is None:
-            # What was asked before the barrier and is answered after it is stale.
-            self._fates[agent.name].look(outcome)
-        return outcome
+                self._begin(agent, self._look(agent, Operation.READ, limit_s))
 
     async def _objection(self, level: Level) -> tuple[Reason, str] | None:
         """Ask the host's chassis agents whether they agree that it has no power. Returns what one has against it."""
         witnesses = self._host.witnesses_of(level)
         if not witnesses or self._numbers.witness_timeout_s <= 0:
             return None
-        # A witness that is still at something else is heard when that is over: its silence until then would mean nothing.
+        # A witness that is still at something else is heard when that is over: its silence until then would mean nothing, and an
+        # answer to an older question is stale.
         await self._settle(witnesses)
         window_s = min(self._numbers.witness_timeout_s, self._left_s())
         until = self._clock.now() + window_s

@@ -270,6 +270,15 @@ def test_a_device_that_stays_busy_fails_as_busy_with_nothing_sent() -> None:
     assert outcome.duration_s <= 5.0
 
 
+@pytest.mark.parametrize("fault", ["timeout", "busy", "hang"])
+def test_a_last_look_that_fails_does_not_hide_what_was_seen_before_it(fault: str) -> None:
+    """The device was read on for a while, then did not answer any more: that is told, and the power is unknown."""
+    outcome = switch(Scripted([ON, ON, ON, fault]), budget_s=5.0)
+    assert (outcome.ok, outcome.power, outcome.reason, outcome.answered) == (False, UNKNOWN, Reason.UNCONFIRMED, False)
+    assert "still on" in outcome.msg
+    assert "then" in outcome.msg
+
+
 def test_a_read_that_is_refused_ends_the_polling() -> None:
     outcome = switch(Scripted(["auth"]))
     assert (outcome.ok, outcome.reason, outcome.power, outcome.sent) == (False, Reason.AUTH, UNKNOWN, True)
