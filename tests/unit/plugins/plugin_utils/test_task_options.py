@@ -67,7 +67,7 @@ def test_state_and_agents_come_from_the_task_alone() -> None:
         ({}, {"confirm_reads": "many"}, "node3: option confirm_reads: must be a whole number"),
         ({}, {"hold_off": -1}, "node3: option hold_off: must be at least 0"),
         ({}, {"timeout": 0}, "node3: option timeout: must be more than 0"),
-        ({}, {"hold_off": "nan"}, "node3: option hold_off: must be at least 0"),
+        ({}, {"hold_off": "nan"}, "node3: option hold_off: must be a number of seconds"),
         ({"fence_witness_timeout": "soon"}, {}, "node3: fence_witness_timeout: must be a number of seconds"),
         ({"fence_on_failure": "cry"}, {}, "node3: fence_on_failure: must be one of leave, restore"),
     ],
