@@ -213,7 +213,7 @@ def test_a_module_of_somebody_else_ends_with_the_task(tmp_path: Path, number: si
 
 
 def test_the_timeout_of_the_task_still_gives_the_whole_result(broken: tuple[RunningRack, Playbooks]) -> None:
-    timeout_s = 8
+    timeout_s = 6
     rack, playbooks = broken
     run = playbooks.run({"state": "restarted"}, forks=len(MOMENTS), keywords={"timeout": timeout_s})
     requests = {key: rack.requests(key) for key in rack.devices}

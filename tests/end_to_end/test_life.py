@@ -16,7 +16,7 @@ from lab.rack import RunningRack, make_inventory
 
 # node1 is fenced through its BMC first, the others through their outlets; node5 and node6 have each other's outlets.
 HOSTS = 6
-VARIABLES = {"fence_hold_off": 0.5, "fence_confirm_interval": 0.2, "fence_witness_timeout": 3, "fence_chassis_wait": 20}
+VARIABLES = {"fence_hold_off": 0.5, "fence_confirm_interval": 0.2, "fence_witness_timeout": 2, "fence_chassis_wait": 20}
 SUPPLIES = ("psu_a", "psu_b")
 
 
@@ -30,7 +30,7 @@ def the_inventory(folder: Any) -> dict[str, Any]:
         variables=VARIABLES,
         rack_defaults={"bmc_boot_s": 0.3},
         # A BMC without power takes as long as this for each look.
-        agent_defaults={"redfish": {"read_timeout": 3}},
+        agent_defaults={"redfish": {"read_timeout": 2.5}},
     )
     nodes = inventory["all"]["hosts"]
     for name, node in nodes.items():

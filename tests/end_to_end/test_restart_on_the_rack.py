@@ -35,8 +35,8 @@ ROUNDS_HERE = {1: 80, 2: 80}
 ROUNDS_OF_PLAYBOOKS = {3: 40, 4: 40}
 # Of the faults below some end a restart. All others must be lived through.
 ENOUGH = 200
-NUMBERS = {"confirm_interval": 0.3, "witness_timeout": 1.0, "hold_off": 0.3, "chassis_wait": 3.0}
-BUDGETS = {"ipmi": {"timeout": 4.0, "read_timeout": 2.5}, "snmp": {"read_timeout": 15.0}}
+NUMBERS = {"confirm_interval": 0.3, "witness_timeout": 1.0, "hold_off": 0.3, "chassis_wait": 2.0}
+BUDGETS = {"ipmi": {"timeout": 4.0, "read_timeout": 2.0}, "snmp": {"read_timeout": 15.0}}
 RACK = {"bmc_boot_s": 0.4}
 SUPPLIES = ("psu_a", "psu_b")
 DOOMED_TIMEOUT_S = 6.0
