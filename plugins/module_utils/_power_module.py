@@ -12,6 +12,7 @@ This file knows Ansible's module side and the driver contract; it knows no proto
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -38,7 +39,7 @@ def option_problems(agent_type: AgentType, options: Mapping[str, Any]) -> list[P
     found: list[Problem] = []
     for name in COMMON_ARGUMENTS:
         value = options.get(name)
-        if value is not None and value <= 0:
+        if value is not None and not 0 < value < math.inf:  # nor is "not a number" a budget: it would never end
             found.append((name, f"must be more than 0 seconds, not {value:g}"))
     for name in agent_type.argument_spec:
         value = options.get(name)
