@@ -51,7 +51,8 @@ def _off_level_s(host: Host, level: Level, numbers: Numbers) -> float:
     switch_s = _longest_switch(level.agents)
     # A sweep asks each agent once more after an error. A level that seemed to be off already may have to be confirmed twice.
     barrier_s = numbers.confirm_reads * 2 * read_s + (numbers.confirm_reads - 1) * numbers.confirm_interval_s
-    witness_s = numbers.witness_timeout_s if host.witnesses_of(level) else 0.0
+    # After the witnesses one more sweep.
+    witness_s = numbers.witness_timeout_s + 2 * read_s if host.witnesses_of(level) else 0.0
     return read_s + barrier_s + switch_s + barrier_s + witness_s + switch_s
 
 

@@ -207,14 +207,22 @@ class Fencing:
             if not (_proves_off(level, done) and await self._barrier(level)):
                 return await self._give_up(level, restore=self._numbers.on_failure is OnFailure.RESTORE)
         objection = await self._objection(level)
-        if objection is None:
+        if objection is None and await self._still_off(level):
             return None
+        if objection is None:
+            return await self._give_up(level, restore=self._numbers.on_failure is OnFailure.RESTORE)
         reason, words = objection
         for fate in self._fates_of(level.agents):
             fate.fail(reason, words)
         return await self._give_up(
             level, restore=reason is Reason.CONFLICT or self._numbers.on_failure is OnFailure.RESTORE
         )
+
+    async def _still_off(self, level: Level) -> bool:
+        """Hearing witnesses takes seconds in which somebody else may switch an outlet on: one more look before it is said."""
+        if not self._host.witnesses_of(level):
+            return True
+        return _proves_off(level, await self._every(level.agents, self._confirm, _is_not_off))
 
     async def _barrier(self, level: Level) -> bool:
         """Read all agents off in one sweep, ``confirm_reads`` times."""

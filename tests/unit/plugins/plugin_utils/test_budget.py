@@ -24,6 +24,8 @@ BOTH = host_of(["bmc"], ["psu_a", "psu_b"])
 # A level of agents with 5 s for a read and 20 s for a switch: read, twice the barrier (2 sweeps of 2 reads, 1 s apart), off, restore.
 BARRIER_S = 2 * 2 * 5 + 1
 LEVEL_S = 5 + 20 + 2 * BARRIER_S + 20
+# The time of the witnesses, and one more sweep after them.
+WITNESS_S = 5 + 2 * 5
 
 
 @pytest.mark.parametrize(
@@ -33,12 +35,12 @@ LEVEL_S = 5 + 20 + 2 * BARRIER_S + 20
         (BOTH, State.READ, 5),
         (BMC, State.OFF, LEVEL_S),
         (FEEDS, State.OFF, LEVEL_S),
-        (BOTH, State.OFF, LEVEL_S + LEVEL_S + 5),
+        (BOTH, State.OFF, LEVEL_S + LEVEL_S + WITNESS_S),
         (BMC, State.ON, 5 + 20),
         (FEEDS, State.ON, 5 + 20 + 60),
         (BOTH, State.ON, 5 + 20 + 60 + 5 + 20),
         (BMC, State.RESTARTED, LEVEL_S + 5 + 20),
-        (BOTH, State.RESTARTED, 2 * LEVEL_S + 5 + 5 + 5 + 20 + 60 + 5 + 20),
+        (BOTH, State.RESTARTED, 2 * LEVEL_S + WITNESS_S + 5 + 5 + 20 + 60 + 5 + 20),
     ],
 )
 def test_the_total_is_the_sum_of_the_parts_that_may_follow_each_other(

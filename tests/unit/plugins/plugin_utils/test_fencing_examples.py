@@ -245,6 +245,15 @@ def test_a_witness_that_never_spoke_is_told_apart_from_one_that_fell_silent() ->
     assert "was not heard before either" in run.verdict.warnings[0]
 
 
+def test_an_outlet_that_comes_on_while_witnesses_are_heard_is_seen_before_the_host_is_called_fenced() -> None:
+    # The third true answer after the command is the second of the barrier; the flap comes a moment after it.
+    fine = ReadFault.FINE
+    script = Script(reads=(fine, fine, fine, ReadFault.FLAP))
+    run = task(FEEDS_FIRST, State.OFF, bmc=SILENT, psu_a=script)
+    assert not run.verdict.fenced
+    assert "read off and then on" in run.verdict.msg
+
+
 def test_a_bmc_with_a_feed_of_its_own_agrees_by_saying_off() -> None:
     run = task(FEEDS_FIRST, State.OFF, physics=Physics(bmc_lives_on_feeds=False))
     assert run.verdict.fenced
