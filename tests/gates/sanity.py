@@ -130,7 +130,8 @@ def main() -> None:
     skipped = LEFT_OUT.findall(run.stdout)
     ran = len(re.findall(r"^Running sanity test", run.stdout, re.MULTILINE))
     if run.returncode or skipped or not ran:
-        raise SystemExit("\n".join(["ansible-test sanity failed, or left something out", *skipped]))
+        said = f"ansible-test sanity ended with status {run.returncode} after {ran} tests"
+        raise SystemExit("\n".join([said, *(f"left out: {line}" for line in skipped)]))
     print(f"{ran} tests, Python {' '.join(pythons)}")
 
 
