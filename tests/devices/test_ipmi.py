@@ -370,17 +370,44 @@ def losing_the_answer_to_the_command(network: Network) -> None:
     network.on_request = look
 
 
+def requests_of(network: Network, switching: Callable[[], DeviceError], second: Callable[[], None]) -> int:
+    """How many requests a switch of 2 s or more makes when ``second`` happens at its second one, the command.
+
+    The log-out at its end is none of them; a command that is repeated would be so twice a second.
+    On a machine that stands still for a moment the first one, a status, is asked again: then it is no second one, and tried anew.
+    """
+    for _attempt in range(5):
+        at: list[float] = []
+
+        def look(kind: str, at: list[float] = at) -> None:
+            if kind == IN_SESSION:
+                at.append(time.monotonic())
+                if len(at) == 2:
+                    second()
+
+        network.swallow, network.mute = set(), set()
+        network.requests.clear()
+        network.on_request = look
+        assert isinstance(switching(), TimedOut)
+        if at[1] - at[0] < 0.4:
+            return sum(moment - at[0] < 1.7 for moment in at)
+    pytest.fail("this machine is too busy to tell a repeated status from a command")
+
+
 def test_a_command_whose_answer_is_lost_goes_out_once_and_is_a_timeout(
     network: Network, sim: IpmiSim, connect: Open
 ) -> None:
     driver = connect(network.port)
     driver.read(soon())
-    network.requests.clear()
-    losing_the_answer_to_the_command(network)
-    error = failure(lambda: driver.switch(Power.OFF, soon(2.5)), 2.5)
-    assert isinstance(error, TimedOut)
-    assert sim.commands == ["off"]
-    assert network.requests[IN_SESSION] == 2
+
+    reached_before: list[int] = []
+
+    def lose_answers() -> None:
+        reached_before[:] = [len(sim.commands)]
+        network.mute = {IN_SESSION}
+
+    assert requests_of(network, lambda: failure(lambda: driver.switch(Power.OFF, soon(2.5)), 2.5), lose_answers) == 2
+    assert sim.commands[reached_before[0] :] == ["off"]
 
 
 def test_a_command_that_is_lost_itself_is_a_timeout_and_not_repeated(
@@ -388,15 +415,12 @@ def test_a_command_that_is_lost_itself_is_a_timeout_and_not_repeated(
 ) -> None:
     driver = connect(network.port)
     driver.read(soon())
-    network.requests.clear()
 
-    def look(kind: str) -> None:
-        if network.requests[IN_SESSION] == 2:
-            network.swallow = {IN_SESSION}
+    def lose_requests() -> None:
+        network.swallow = {IN_SESSION}
 
-    network.on_request = look
-    assert isinstance(failure(lambda: driver.switch(Power.OFF, soon(2.0)), 2.0), TimedOut)
-    assert (sim.commands, network.requests[IN_SESSION]) == ([], 2)
+    assert requests_of(network, lambda: failure(lambda: driver.switch(Power.OFF, soon(2.0)), 2.0), lose_requests) == 2
+    assert sim.commands == []
 
 
 def test_a_bmc_that_answers_after_3_s_gets_the_command_once(network: Network, sim: IpmiSim, connect: Open) -> None:
