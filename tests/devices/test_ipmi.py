@@ -376,18 +376,18 @@ def requests_of(network: Network, switching: Callable[[], DeviceError], second: 
     The log-out at its end is none of them; a command that is repeated would be so twice a second.
     On a machine that stands still for a moment the first one, a status, is asked again: then it is no second one, and tried anew.
     """
+    at: list[float] = []
+
+    def look(kind: str) -> None:
+        if kind == IN_SESSION:
+            at.append(time.monotonic())
+            if len(at) == 2:
+                second()
+
+    network.on_request = look
     for _attempt in range(5):
-        at: list[float] = []
-
-        def look(kind: str, at: list[float] = at) -> None:
-            if kind == IN_SESSION:
-                at.append(time.monotonic())
-                if len(at) == 2:
-                    second()
-
         network.swallow, network.mute = set(), set()
-        network.requests.clear()
-        network.on_request = look
+        at.clear()
         assert isinstance(switching(), TimedOut)
         if at[1] - at[0] < 0.4:
             return sum(moment - at[0] < 1.7 for moment in at)
