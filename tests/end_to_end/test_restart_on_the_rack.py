@@ -233,9 +233,9 @@ def judge_failure(seen: Seen, trouble: Trouble) -> list[str]:
         return wrong + ["the on failed"] * (not failed.keys() - {"bmc"} and "lossy" not in str(trouble.supplies))
     bmc, supplies = failed.pop("bmc", None), set(failed.values())
     wrong = ["the message does not say that the host is not fenced"] * ("NOT fenced" not in result["msg"])
-    # On a machine under load any device may be too slow in its last moment.
+    # On a machine under load any device may be too slow in its last moment, and the line at a PDU too long.
     wrong += [f"the BMC that is {trouble.bmc} gave {bmc}"] * (bmc not in BMC_REASONS[trouble.bmc] | {"timeout"})
-    explained = trouble.reasons and supplies and supplies <= trouble.reasons | {"timeout"}
+    explained = trouble.reasons and supplies and supplies <= trouble.reasons | {"timeout", "busy"}
     return wrong + [f"its outlets gave {supplies}"] * (not explained)
 
 
