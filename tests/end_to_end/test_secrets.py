@@ -140,6 +140,8 @@ def blabbing(folder: Path, behave: str, host: str) -> dict[str, Any]:
         "type": "acme.dc.busbar_power",
         "address": str(busbar),
         "tap": 1,
+        # As a chassis it would be a witness that says on for ever, and object if it is quick enough.
+        "kind": "supply",
         "behave": behave,
         "pass_phrase": SECRETS["foreign no_log"],
         "login_token": SECRETS["foreign by name"],
