@@ -88,7 +88,7 @@ def open_driver(port: int, library: str, **given: object) -> Driver:
         "cipher_suites": [17, 3],
         "library": library,
     }
-    return TYPE.open({**options, **given})
+    return TYPE.driver({**options, **given})
 
 
 def told(call: Callable[[], object]) -> tuple[str, float]:

@@ -194,6 +194,53 @@ class Driver(ABC):
         """End the session, if there is one. Never raises and takes at most about a second."""
 
 
+# The options of one agent, by name.
+Options = Mapping[str, Any]
+
+
+class DeviceDriver(ABC):
+    """Speaks to one device for several agents in one session: the outlets of a PDU, the blades of a chassis.
+
+    All that a ``Driver`` promises holds here. Each call gets the options of the agents that it is about, and answers for each, in
+    the same order: what is wrong with one agent only (no such outlet, a locked one) stands in its place; what is wrong with the
+    whole conversation is raised. The agents differ in their type's ``own_options`` only. One call is one exchange, whatever the
+    number of agents: several objects in one request, one listing of all, as the protocol has it.
+    """
+
+    @abstractmethod
+    def read_all(self, agents: Sequence[Options], deadline: Deadline) -> Sequence[Reading | DeviceError]:
+        """Ask the device for the power of these agents now."""
+
+    @abstractmethod
+    def switch_all(self, agents: Sequence[Options], power: Power, deadline: Deadline) -> Sequence[DeviceError | None]:
+        """Send on or off once for each of these agents, and return when the device accepted it; None stands for accepted."""
+
+    def close(self) -> None:
+        """End the session, if there is one. Never raises and takes at most about a second."""
+
+
+class OneAgent(Driver):
+    """The driver of a single agent of a device that could serve several."""
+
+    def __init__(self, device: DeviceDriver, options: Options) -> None:
+        self._device = device
+        self._options = options
+
+    def read(self, deadline: Deadline) -> Reading:
+        answer = self._device.read_all([self._options], deadline)[0]
+        if isinstance(answer, DeviceError):
+            raise answer
+        return answer
+
+    def switch(self, power: Power, deadline: Deadline) -> None:
+        complaint = self._device.switch_all([self._options], power, deadline)[0]
+        if complaint is not None:
+            raise complaint
+
+    def close(self) -> None:
+        self._device.close()
+
+
 # What is wrong with an agent's options: (option name, what is wrong and what to write).
 Problem = tuple[str, str]
 
@@ -206,6 +253,9 @@ class AgentType:
     ``parallel`` says that one device may be spoken to by several agents at once. Times are in seconds:
     ``timeout_s`` and ``read_timeout_s`` are default budgets of a switching operation and of a read, ``exchange_s`` is how long
     one request may take before it counts as unanswered.
+
+    A type has ``open``, a driver for each agent, or ``open_device``, a driver for all agents that differ only in the
+    ``own_options``: those that name an outlet, a blade, a system.
     """
 
     name: str
@@ -215,14 +265,31 @@ class AgentType:
     read_timeout_s: float
     exchange_s: float
     argument_spec: Mapping[str, Mapping[str, Any]]
-    open: Callable[[Mapping[str, Any]], Driver]
-    describe: Callable[[Mapping[str, Any]], str]
-    device: Callable[[Mapping[str, Any]], str]
-    target: Callable[[Mapping[str, Any]], str]
-    problems: Callable[[Mapping[str, Any]], Sequence[Problem]] = field(default=lambda options: ())
-    missing_library: Callable[[Mapping[str, Any]], str | None] = field(default=lambda options: None)
+    describe: Callable[[Options], str]
+    device: Callable[[Options], str]
+    target: Callable[[Options], str]
+    # Seconds that such a device usually takes from accepting a command until it shows the new power: when to look first.
+    usual_s: Mapping[Power, float] = field(default_factory=dict)
+    open: Callable[[Options], Driver] | None = None
+    open_device: Callable[[Options], DeviceDriver] | None = None
+    own_options: frozenset[str] = frozenset()
+    problems: Callable[[Options], Sequence[Problem]] = field(default=lambda options: ())
+    missing_library: Callable[[Options], str | None] = field(default=lambda options: None)
     required_together: Sequence[Sequence[str]] = ()
     mutually_exclusive: Sequence[Sequence[str]] = ()
+
+    def driver(self, options: Options) -> Driver:
+        """A driver for one agent."""
+        if self.open is not None:
+            return self.open(options)
+        if self.open_device is None:
+            raise NotImplementedError(f"the type {self.name} has no driver")
+        return OneAgent(self.open_device(options), options)
+
+    def conversation(self, options: Options) -> tuple[str, ...]:
+        """What agents must have in common to share a session with the device: all but their own options and budgets."""
+        shared = sorted(set(self.argument_spec) - self.own_options)
+        return (self.name, *(f"{name}={options.get(name)!r}" for name in shared))
 
 
 # Options that every *_power module and every agent has. Budgets in seconds; their defaults belong to the type.

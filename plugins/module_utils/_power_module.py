@@ -114,7 +114,7 @@ async def _operate(
     timeout_s, read_timeout_s = budgets(agent_type, options)
     clock = MonotonicClock()
     pool = ThreadPoolExecutor(max_workers=1)
-    exchanges = DriverExchanges(agent_type.open(options), pool, agent_type.exchange_s)
+    exchanges = DriverExchanges(agent_type.driver(options), pool, agent_type.exchange_s)
     try:
         before = await read_power(exchanges, read_timeout_s, clock)
         if state is None or check_mode:

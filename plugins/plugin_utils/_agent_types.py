@@ -11,29 +11,40 @@ This file knows where types come from; it knows nothing of what they do.
 
 from __future__ import annotations
 
+import importlib
 import re
-from collections.abc import Mapping
 from difflib import get_close_matches
 
 from ansible_collections.hostpm.fencing.plugins.module_utils._contract import AgentType
-from ansible_collections.hostpm.fencing.plugins.module_utils._devices import ipmi, redfish, snmp
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._foreign import foreign_type
 
-BUILT_IN: Mapping[str, AgentType] = {agent_type.name: agent_type for agent_type in (ipmi.TYPE, redfish.TYPE, snmp.TYPE)}
+# One file in module_utils/_devices and one module each. A file is loaded when an agent has its type: so are the libraries.
+BUILT_IN = (
+    "ipmi",
+    "redfish",
+    "snmp",
+)
+DEVICES = "ansible_collections.hostpm.fencing.plugins.module_utils._devices"
 # The full name of a module. Anything else that has a dot is not quoted: it may be a secret in the wrong place.
 FULL_NAME = re.compile(r"[a-z_]\w*(\.[a-z_]\w*){2,}", re.A)
 OUR_MODULES = {f"hostpm.fencing.{name}_power": name for name in BUILT_IN}
+
+
+def built_in_type(name: str) -> AgentType:
+    """The type of this name, one of ``BUILT_IN``."""
+    found: AgentType = importlib.import_module(f"{DEVICES}.{name}").TYPE
+    return found
 
 
 def find_type(word: str) -> AgentType:
     """The agent type that a user means by ``word``. Raises LookupError with what to do instead."""
     word = OUR_MODULES.get(word, word)
     if word in BUILT_IN:
-        return BUILT_IN[word]
+        return built_in_type(word)
     if FULL_NAME.fullmatch(word):
         return foreign_type(word)
     near = get_close_matches(word, BUILT_IN, n=1)
     raise LookupError(
-        f"there is no such type{f' (did you mean {near[0]}?)' if near else ''}; write one of {', '.join(sorted(BUILT_IN))},"
+        f"there is no such type{f' (did you mean {near[0]}?)' if near else ''}; write one of {', '.join(BUILT_IN)},"
         " or the full name of a module such as acme.dc.busbar_power"
     )

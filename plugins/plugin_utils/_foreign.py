@@ -39,7 +39,6 @@ from ansible_collections.hostpm.fencing.plugins.module_utils._contract import (
     BadReply,
     Busy,
     DeviceError,
-    Driver,
     Kind,
     Power,
     Reading,
@@ -114,7 +113,6 @@ def foreign_type(fqcn: str) -> AgentType:
         read_timeout_s=READ_TIMEOUT_S,
         exchange_s=TIMEOUT_S,
         argument_spec=spec,
-        open=_no_driver,
         describe=_address,
         device=lambda options: f"{fqcn} {_address(options)}",
         target=lambda options: _target(options, spec),
@@ -163,10 +161,6 @@ def _text_of(path: Path) -> str:
 
 def _address(options: Mapping[str, Any]) -> str:
     return next((str(options[key]) for key in ("address", "host", "hostname", "url") if options.get(key)), "")
-
-
-def _no_driver(options: Mapping[str, Any]) -> Driver:
-    raise NotImplementedError("a module of somebody else is run, not driven")
 
 
 def _documented_options(path: Path) -> dict[str, dict[str, Any]]:

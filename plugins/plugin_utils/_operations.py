@@ -107,7 +107,7 @@ class Operations:
             no_turn if agent.parallel else self._turns.at(agent.device, lambda waited_s: self._waited(agent, waited_s))
         )
         if "." not in agent_type.name:
-            return DriverExchanges(agent_type.open(agent.options), self._pool, agent_type.exchange_s, turn)
+            return DriverExchanges(agent_type.driver(agent.options), self._pool, agent_type.exchange_s, turn)
         if self._foreign is None:
             raise RuntimeError("modules of other people can be run inside an Ansible task only")
         return ForeignExchanges(self._foreign, agent_type.name, agent.options, self._pool, turn, self._clean)

@@ -117,7 +117,7 @@ def connect(library: str) -> Iterator[Open]:
     drivers = []
 
     def open_driver(port: int, **given: object) -> Driver:
-        driver = TYPE.open(options(port, library=library, **given))
+        driver = TYPE.driver(options(port, library=library, **given))
         drivers.append(driver)
         return driver
 
@@ -254,7 +254,7 @@ def test_the_suite_that_the_bmc_took_is_remembered(
 
 @pytest.mark.parametrize("suite", [1, 2, 3])
 def test_python_ipmi_speaks_the_sha_1_suites_of_ipmi_sim(suite: int, sim: IpmiSim) -> None:
-    driver = TYPE.open(options(sim.port, cipher_suites=[suite]))
+    driver = TYPE.driver(options(sim.port, cipher_suites=[suite]))
     try:
         driver.switch(Power.OFF, soon())
         assert driver.read(soon()).power is Power.OFF
@@ -634,7 +634,7 @@ def test_sha_256_is_spoken_as_ipmitool_and_openbmc_speak_it(
     """ipmitool -C 17 works with this BMC (test_rack.py). Regression: python-ipmi 0.6.1 alone derives other keys and times out."""
     running, port = rack
     running.reset()
-    driver = TYPE.open(options(port, password="bmc-secret-1", library=of_library, cipher_suites=[suite]))
+    driver = TYPE.driver(options(port, password="bmc-secret-1", library=of_library, cipher_suites=[suite]))
     try:
         driver.switch(Power.OFF, soon())
         assert [command.action for command in running.commands("node1.bmc")] == ["off"]
@@ -727,7 +727,7 @@ def child_of(driver: Driver) -> subprocess.Popen[bytes]:
 
 
 def test_no_secret_is_in_the_arguments_or_the_environment_of_pyghmis_process(sim: IpmiSim) -> None:
-    driver = TYPE.open(options(sim.port, library="pyghmi"))
+    driver = TYPE.driver(options(sim.port, library="pyghmi"))
     try:
         driver.read(soon())
         about = Path(f"/proc/{child_of(driver).pid}")
@@ -739,7 +739,7 @@ def test_no_secret_is_in_the_arguments_or_the_environment_of_pyghmis_process(sim
 
 
 def test_pyghmis_process_ends_with_its_driver(sim: IpmiSim) -> None:
-    driver = TYPE.open(options(sim.port, library="pyghmi"))
+    driver = TYPE.driver(options(sim.port, library="pyghmi"))
     driver.read(soon())
     process = child_of(driver)
     assert os.getpgid(process.pid) == process.pid
@@ -749,7 +749,7 @@ def test_pyghmis_process_ends_with_its_driver(sim: IpmiSim) -> None:
 
 
 def test_pyghmis_process_that_dies_is_replaced(sim: IpmiSim) -> None:
-    driver = TYPE.open(options(sim.port, library="pyghmi"))
+    driver = TYPE.driver(options(sim.port, library="pyghmi"))
     try:
         driver.read(soon())
         child_of(driver).kill()
@@ -765,7 +765,7 @@ import sys, time
 sys.path[:0] = {json.dumps([os.environ["ANSIBLE_COLLECTIONS_PATH"]])}
 from ansible_collections.hostpm.fencing.plugins.module_utils._contract import Deadline
 from ansible_collections.hostpm.fencing.plugins.module_utils._devices.ipmi import TYPE
-driver = TYPE.open({options(sim.port, library="pyghmi")!r})
+driver = TYPE.driver({options(sim.port, library="pyghmi")!r})
 driver.read(Deadline(8.0))
 print(driver._session._process.pid, flush=True)
 time.sleep(60)

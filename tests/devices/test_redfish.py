@@ -83,7 +83,7 @@ def connect(bmc: Bmc, authority: Authority) -> Iterator[Open]:
             "validate_certs": True,
             **options,
         }
-        driver = TYPE.open(given)
+        driver = TYPE.driver(given)
         drivers.append(driver)
         return driver
 
@@ -817,7 +817,7 @@ def sushy_options(sushy: Sushy, **more: object) -> dict[str, object]:
 
 
 def test_sushy_tools_is_read_and_switched(sushy: Sushy) -> None:
-    driver = TYPE.open(sushy_options(sushy, auth="session", system=sushy.uuid.upper()))
+    driver = TYPE.driver(sushy_options(sushy, auth="session", system=sushy.uuid.upper()))
     try:
         before = operate(driver, Operation.READ, 10.0)
         assert before.ok
@@ -831,7 +831,7 @@ def test_sushy_tools_is_read_and_switched(sushy: Sushy) -> None:
 
 def test_sushy_tools_refuses_a_wrong_password_and_a_strange_system(sushy: Sushy) -> None:
     for options, error in (({"password": "wrong"}, AuthenticationFailed), ({"system": "x"}, NotFound)):
-        driver = TYPE.open(sushy_options(sushy, **options))
+        driver = TYPE.driver(sushy_options(sushy, **options))
         with pytest.raises(error):
             driver.read(soon())
         driver.close()

@@ -113,7 +113,7 @@ def pdu() -> Iterator[RackPdu]:
 
 
 def driver_for(drivers: list[Driver], **options: Any) -> Driver:
-    drivers.append(TYPE.open({"address": "127.0.0.1", "outlet": 7, **options}))
+    drivers.append(TYPE.driver({"address": "127.0.0.1", "outlet": 7, **options}))
     return drivers[-1]
 
 
@@ -503,7 +503,7 @@ def test_two_writers_of_one_text_lose_no_command(drivers: list[Driver]) -> None:
 
 def test_fifty_drivers_share_one_thread_that_ends_with_the_last(pdu: RackPdu) -> None:
     before = threading.active_count()
-    opened = [TYPE.open(pdu.options(outlet=number % 12 + 1)) for number in range(50)]
+    opened = [TYPE.driver(pdu.options(outlet=number % 12 + 1)) for number in range(50)]
     with ThreadPoolExecutor(10) as pool:
         assert {reading.power for reading in pool.map(lambda driver: driver.read(Deadline(20)), opened)} == {Power.ON}
         for driver in opened[1:]:
@@ -523,12 +523,12 @@ def test_the_engine_ends_and_starts_again_without_leaking_sockets(pdu: RackPdu) 
         gc.collect()
         return len(os.listdir("/proc/self/fd"))
 
-    driver = TYPE.open(pdu.options())
+    driver = TYPE.driver(pdu.options())
     driver.read(Deadline(20))
     driver.close()
     before = descriptors()
     for _round in range(5):
-        driver = TYPE.open(pdu.options())
+        driver = TYPE.driver(pdu.options())
         driver.read(Deadline(20))
         driver.close()
     assert descriptors() == before
@@ -564,7 +564,7 @@ def test_forks_do_not_encrypt_with_the_same_salts() -> None:
 
 
 def in_a_child(options: dict[str, Any], told: Any) -> None:
-    driver = TYPE.open(options)
+    driver = TYPE.driver(options)
     driver.switch(Power.OFF, Deadline(20))
     told.put((options["outlet"], str(driver.read(Deadline(20)).reason)))
     driver.close()

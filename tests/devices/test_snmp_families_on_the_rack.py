@@ -59,7 +59,7 @@ families = pytest.mark.parametrize(("row", "model"), ROWS.items(), ids=ROWS.valu
 def engine_kept() -> Iterator[None]:
     """An engine that lives through all these tests: making one costs more than most of them."""
     with RackPdu(rack_family(1)) as pdu:
-        driver = TYPE.open(pdu.options())
+        driver = TYPE.driver(pdu.options())
         driver.read(Deadline(20))
         yield
         driver.close()
@@ -85,7 +85,7 @@ def outlet_text(model: str, outlet: int) -> Any:
 
 
 def driver_for(pdu: RackPdu, drivers: list[Driver], **options: Any) -> Driver:
-    drivers.append(TYPE.open(pdu.options(**options)))
+    drivers.append(TYPE.driver(pdu.options(**options)))
     return drivers[-1]
 
 
