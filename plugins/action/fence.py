@@ -9,7 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._fencing_action import FencingAction, Job, tell_line
-from ansible_collections.hostpm.fencing.plugins.plugin_utils._libraries import LoadsLibrariesBeforeForks
+from ansible_collections.hostpm.fencing.plugins.plugin_utils._libraries import (
+    LoadsLibrariesBeforeForks,
+    note_loaded,
+)
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._loop_thread import LoopThread
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._verdict import Event, Verdict
 
@@ -19,6 +22,7 @@ class ActionModule(FencingAction, metaclass=LoadsLibrariesBeforeForks):
 
     def perform(self, name: str, variables: dict[str, Any]) -> dict[str, Any]:
         job = self.job(name, self._task.args, variables, self.template_with(self._templar))
+        note_loaded()
         return self.result_of(job, self._fence(job))
 
     def _fence(self, job: Job) -> Verdict:

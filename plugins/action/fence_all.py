@@ -9,9 +9,11 @@ It decides nothing and speaks to no device; for one host it does what the action
 
 from __future__ import annotations
 
+import asyncio
+import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -36,6 +38,7 @@ from ansible_collections.hostpm.fencing.plugins.plugin_utils._many_hosts import 
     longest_inrush_wait_s,
     longest_s,
 )
+from ansible_collections.hostpm.fencing.plugins.plugin_utils._operations import MOST_THREADS, Devices
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._verdict import Event
 
 display = Display()
@@ -53,25 +56,23 @@ class ActionModule(FencingAction):
 
     BYPASS_HOST_LOOP = True
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._jobs: dict[str, Job] = {}
+
     def perform(self, name: str, variables: dict[str, Any]) -> Result:
         began = time.monotonic()
         crowd = parse_crowd_options(name, self._task.args, variables, self.template_with(self._templar))
         names = self._names(name, crowd, variables)
-        jobs: dict[str, Job] = {}
-        results: dict[str, Result] = {}
-        for host in names:
-            try:
-                jobs[host] = self._job(host, crowd, variables)
-            except InputError as error:
-                results[host] = failed(str(error))
-                _tell_result(host, results[host], crowd.progress)
-        numbers = _numbers_of(jobs, crowd)
-        results.update(self._fence(jobs, numbers, crowd, len(results)))
-        return _whole(
-            {host: results[host] for host in names},
-            timeout_s=_longest_s(jobs, numbers, crowd),
-            duration_s=time.monotonic() - began,
-        )
+        prepared = self._prepared(names, crowd, variables)
+        waits_s: Mapping[str, float] = {}
+        if crowd.limits.on_per_device is not None:
+            # How long a supply may have to wait for others is known when all are: no host is begun before.
+            prepared = iter(list(prepared))
+            waits_s = longest_inrush_wait_s((job.host for job in self._jobs.values()), crowd.limits)
+        results = self._fence(names, prepared, crowd, waits_s)
+        totals_s = [self._total_s(job, waits_s) for job in self._jobs.values()]
+        return _whole(results, longest_s(totals_s, crowd.limits.at_once), time.monotonic() - began)
 
     def _names(self, name: str, crowd: CrowdOptions, variables: Mapping[str, Any]) -> list[str]:
         """The hosts to work on: those that are named, else those of the play (with ``serial``: of this part of it)."""
@@ -89,66 +90,94 @@ class ActionModule(FencingAction):
         templar = self._templar.copy_with_new_env(available_variables=own)
         return self.job(host, crowd.of_each_host, own, self.template_with(templar))
 
+    def _prepared(
+        self, names: Sequence[str], crowd: CrowdOptions, variables: Mapping[str, Any]
+    ) -> Iterator[tuple[str, Job | InputError]]:
+        """The job of each host, or what is wrong with its variables."""
+        for host in names:
+            try:
+                self._jobs[host] = self._job(host, crowd, variables)
+                yield host, self._jobs[host]
+            except InputError as error:
+                yield host, error
+
     def _fence(
-        self, jobs: Mapping[str, Job], numbers: Mapping[str, Numbers], crowd: CrowdOptions, failures: int
+        self,
+        names: Sequence[str],
+        prepared: Iterator[tuple[str, Job | InputError]],
+        crowd: CrowdOptions,
+        waits_s: Mapping[str, float],
     ) -> dict[str, Result]:
-        if not jobs:
-            return {}
+        """Work on each host as soon as its job is prepared: the main thread goes on preparing while devices are waited for."""
         thread: LoopThread[dict[str, Result], tuple[str, Event | Result]] = LoopThread(
             lambda told: _show(*told, crowd.progress)
         )
-        devices = self.devices(sum(len(job.host.all_agents) for job in jobs.values()))
+        devices = self.devices(MOST_THREADS)
+        ready = threading.Event()
         gates = InrushGates(crowd.limits, devices.clock)
+        jobs: dict[str, asyncio.Future[Job | InputError]] = {}
+
+        def deliver(host: str, job: Job | InputError) -> None:
+            if not jobs[host].done():
+                jobs[host].set_result(job)
 
         async def one(host: str) -> Result:
-            job = jobs[host]
-            left_s = self.left_s()
-            if left_s is not None and left_s < NO_TIME_S:
-                return not_begun(host, "the task's timeout left no time for it")
-            try:
-                verdict = await self.work(
-                    job,
-                    devices,
-                    lambda name, event: thread.tell((name, event)),
-                    self.capped(numbers[host]),
-                    gates.of,
-                )
-                result = self.result_of(job, verdict)
-            except Exception as error:
-                # A bug that one host brings to light must not take the others with it.
-                result = failed(f"{host}: {bug(error)}. Nobody knows the power of this host.")
+            result = await self._one(host, await jobs[host], devices, gates, waits_s, thread.tell)
             thread.tell((host, result))
             return result
 
-        def not_begun(host: str, why: str) -> Result:
-            return failed(f"{host}: nothing was asked or sent: {why}. The host is NOT fenced.")
-
-        many = ManyHosts(one, lambda result: bool(result.get("failed")), not_begun, crowd.limits, failures)
+        many = ManyHosts(one, lambda result: bool(result.get("failed")), _not_begun, crowd.limits)
 
         async def work() -> dict[str, Result]:
+            jobs.update((host, asyncio.get_running_loop().create_future()) for host in names)
+            ready.set()
             try:
-                return await many.run(jobs)
+                return await many.run(names)
             finally:
                 await devices.close()
 
-        return thread.run(work(), devices)
+        def delivered() -> Iterator[None]:
+            ready.wait()
+            for host, job in prepared:
+                thread.call(deliver, host, job)
+                yield
+
+        return thread.run(work(), devices, delivered())
+
+    async def _one(
+        self,
+        host: str,
+        job: Job | InputError,
+        devices: Devices,
+        gates: InrushGates,
+        waits_s: Mapping[str, float],
+        tell: Callable[[tuple[str, Event | Result]], None],
+    ) -> Result:
+        if isinstance(job, InputError):
+            return failed(str(job))
+        left_s = self.left_s()
+        if left_s is not None and left_s < NO_TIME_S:
+            return _not_begun(host, "the task's timeout left no time for it")
+        numbers = self.capped(_with_inrush_wait(job, waits_s))
+        try:
+            verdict = await self.work(job, devices, lambda name, event: tell((name, event)), numbers, gates.of)
+            return self.result_of(job, verdict)
+        except Exception as error:
+            # A bug that one host brings to light must not take the others with it.
+            return failed(f"{host}: {bug(error)}. Nobody knows the power of this host.")
+
+    def _total_s(self, job: Job, waits_s: Mapping[str, float]) -> float:
+        return _budget.total_s(job.host, job.options.state, _with_inrush_wait(job, waits_s))
 
 
-def _numbers_of(jobs: Mapping[str, Job], crowd: CrowdOptions) -> dict[str, Numbers]:
-    """The numbers of each host, with the time that its supplies may have to wait for those of others."""
-    waits_s = longest_inrush_wait_s((job.host for job in jobs.values()), crowd.limits)
-    return {
-        host: replace(
-            job.options.numbers,
-            inrush_wait_s=max((waits_s.get(agent.device, 0.0) for agent in job.host.supplies), default=0.0),
-        )
-        for host, job in jobs.items()
-    }
+def _with_inrush_wait(job: Job, waits_s: Mapping[str, float]) -> Numbers:
+    """The numbers of a host, with the time that its supplies may have to wait for those of others."""
+    wait_s = max((waits_s.get(agent.device, 0.0) for agent in job.host.supplies), default=0.0)
+    return replace(job.options.numbers, inrush_wait_s=wait_s) if wait_s else job.options.numbers
 
 
-def _longest_s(jobs: Mapping[str, Job], numbers: Mapping[str, Numbers], crowd: CrowdOptions) -> float:
-    totals_s = [_budget.total_s(job.host, job.options.state, numbers[host]) for host, job in jobs.items()]
-    return longest_s(totals_s, crowd.limits.at_once)
+def _not_begun(host: str, why: str) -> Result:
+    return failed(f"{host}: nothing was asked or sent: {why}. The host is NOT fenced.")
 
 
 def _show(host: str, told: Event | Result, progress: bool) -> None:

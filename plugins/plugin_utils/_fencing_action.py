@@ -40,7 +40,6 @@ from ansible_collections.hostpm.fencing.plugins.plugin_utils._inventory_vars imp
     choose_agents,
     parse_host,
 )
-from ansible_collections.hostpm.fencing.plugins.plugin_utils._libraries import note_loaded
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._operations import Devices, Operations
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._secrets import Mask
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._task_options import TaskOptions, parse_options
@@ -51,6 +50,8 @@ display = Display()
 
 # What a task with a ``timeout`` of its own needs to report its result before Ansible throws it away (seconds).
 REPORT_S = 1.0
+# How templates in an inventory begin.
+TEMPLATE_SIGNS = ("{{", "{%", "{#")
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,6 @@ class FencingAction(ActionBase):
         """The job on one host from its variables. Raises InputError with all that is wrong, before anything is contacted."""
         options = parse_options(name, args, variables, template)
         parsed = parse_host(name, variables, template, find_type)
-        note_loaded()
         host = choose_agents(parsed.host, options.agents) if options.agents is not None else parsed.host
         log = _Log(options.log, name, options.state) if options.log else None
         foreign = any("." in agent_type.name for agent_type in parsed.types.values())
@@ -126,9 +126,12 @@ class FencingAction(ActionBase):
         foreign = ForeignModules(self, job.variables, job.mask.apply_to_output)
         operations = Operations(job.parsed.types, devices, foreign, waited, lambda value: job.mask.apply(plain(value)))
         fencing = Fencing(job.host, numbers or job.options.numbers, operations.run, devices.clock, told, inrush)
-        if self._task.check_mode and job.options.state is not State.READ:
-            return await fencing.predict(job.options.state)
-        return await fencing.achieve(job.options.state)
+        try:
+            if self._task.check_mode and job.options.state is not State.READ:
+                return await fencing.predict(job.options.state)
+            return await fencing.achieve(job.options.state)
+        finally:
+            operations.close()
 
     def result_of(self, job: Job, verdict: Verdict) -> dict[str, Any]:
         """The result of a host, secrets taken out."""
@@ -157,6 +160,8 @@ class FencingAction(ActionBase):
         """Resolves templates in values of the inventory; what goes wrong is told without a value."""
 
         def template(value: Any) -> Any:
+            if _is_literal(value):
+                return plain(value)
             try:
                 return plain(templar.template(value))
             except AnsibleUndefinedVariable as error:
@@ -176,6 +181,13 @@ class FencingAction(ActionBase):
         if target and target not in C.LOCALHOST:
             what = "the devices are spoken to from the machine that runs Ansible; leave delegate_to out"
             raise InputError([f"{name}: delegate_to: {what}"])
+
+
+def _is_literal(value: Any) -> bool:
+    """A text without the signs of a template, a number or a boolean: asking Ansible to template it costs much and changes nothing."""
+    return isinstance(value, (bool, int, float)) or (
+        isinstance(value, str) and not any(sign in value for sign in TEMPLATE_SIGNS)
+    )
 
 
 def _turns_folder() -> Path:

@@ -98,13 +98,12 @@ class ManyHosts(Generic[Answer]):
         has_failed: Callable[[Answer], bool],
         not_begun: Callable[[str, str], Answer],
         limits: Limits,
-        failures_before: int = 0,
     ) -> None:
         self._work = work
         self._has_failed = has_failed
         self._not_begun = not_begun
         self._limits = limits
-        self._failures = failures_before
+        self._failures = 0
 
     async def run(self, names: Iterable[str]) -> dict[str, Answer]:
         """The answers by name, in the order of the names."""

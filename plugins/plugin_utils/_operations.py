@@ -66,7 +66,8 @@ class Devices:
         self._conversations: dict[tuple[str, ...], DeviceConversation] = {}
         self._waiting: dict[tuple[str, ...], list[Callable[[float], None]]] = {}
         self._paces: dict[str, Pace] = {}
-        self._opened: list[AgentExchanges | DeviceConversation] = []
+        self._opened: set[AgentExchanges | DeviceConversation] = set()
+        self._endings: set[asyncio.Future[None]] = set()
         self._interrupted = False
 
     def exchanges(self, agent: Agent, agent_type: AgentType, waited: Callable[[float], None]) -> Exchanges:
@@ -96,11 +97,17 @@ class Devices:
         for exchanges in list(self._opened):
             exchanges.interrupt()
 
+    def let_go(self, exchanges: Exchanges) -> None:
+        """A host is done with these: if they are its own their session is ended now, beside the work on other hosts."""
+        if isinstance(exchanges, (DriverExchanges, ForeignExchanges)) and exchanges in self._opened:
+            self._opened.remove(exchanges)
+            self._endings.add(asyncio.ensure_future(exchanges.close()))
+
     async def close(self) -> None:
         """End all sessions, and with them all threads."""
-        if self._opened:
-            endings = {asyncio.ensure_future(exchanges.close()) for exchanges in self._opened}
-            await asyncio.wait(endings, timeout=LAST_WAIT_S)
+        self._endings.update(asyncio.ensure_future(opened.close()) for opened in self._opened)
+        if self._endings:
+            await asyncio.wait(self._endings, timeout=LAST_WAIT_S)
         self.pool.shutdown(wait=False, cancel_futures=True)
 
     def _conversation(self, agent: Agent, agent_type: AgentType, key: tuple[str, ...]) -> DeviceConversation:
@@ -115,7 +122,7 @@ class Devices:
         return DeviceConversation(driver, self.pool, agent_type.exchange_s, turn, 1 / agent_type.requests_per_s)
 
     def _begin(self, exchanges: Owned) -> Owned:
-        self._opened.append(exchanges)
+        self._opened.add(exchanges)
         if self._interrupted:
             exchanges.interrupt()
         return exchanges
@@ -156,6 +163,11 @@ class Operations:
             # A bug must not become a proof, nor take the other agents with it. The text of the exception may hold a secret.
             msg = f"an unexpected {type(error).__name__} in {type(error).__module__}; this is a bug, please report it"
             return Outcome(Power.UNKNOWN, sent=operation is not Operation.READ, reason=Reason.BAD_REPLY, msg=msg)
+
+    def close(self) -> None:
+        """The host is done: what is its own is ended, what it shares with others is left to them."""
+        for exchanges in self._exchanges.values():
+            self._devices.let_go(exchanges)
 
     def _exchanges_of(self, agent: Agent) -> Exchanges:
         if agent.name not in self._exchanges:
