@@ -15,10 +15,10 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from abc import ABCMeta
 from pathlib import Path
 
 from ansible import constants as C
+from ansible.plugins.action import ActionBase
 
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._agent_types import DEVICES
 
@@ -26,7 +26,7 @@ from ansible_collections.hostpm.fencing.plugins.plugin_utils._agent_types import
 _known: set[str] = set()
 
 
-class LoadsLibrariesBeforeForks(ABCMeta):
+class LoadsLibrariesBeforeForks(type(ActionBase)):  # type: ignore[misc]
     """The class of an action class. Ansible's strategies ask an action class in the parent, before each fork, whether it is to
     run once for all hosts: the one moment at which the parent can do something for the forks to come."""
 
