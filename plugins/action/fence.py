@@ -21,7 +21,7 @@ class ActionModule(FencingAction, metaclass=LoadsLibrariesBeforeForks):
     """One host in one worker process."""
 
     def perform(self, name: str, variables: dict[str, Any]) -> dict[str, Any]:
-        job = self.job(name, self._task.args, variables, self.template_with(self._templar))
+        job = self.job(name, self._task.args, variables, self.template_with(self._templar, variables))
         note_loaded()
         return self.result_of(job, self._fence(job))
 

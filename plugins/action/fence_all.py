@@ -62,7 +62,7 @@ class ActionModule(FencingAction):
 
     def perform(self, name: str, variables: dict[str, Any]) -> Result:
         began = time.monotonic()
-        crowd = parse_crowd_options(name, self._task.args, variables, self.template_with(self._templar))
+        crowd = parse_crowd_options(name, self._task.args, variables, self.template_with(self._templar, variables))
         names = self._names(name, crowd, variables)
         prepared = self._prepared(names, crowd, variables)
         waits_s: Mapping[str, float] = {}
@@ -88,7 +88,7 @@ class ActionModule(FencingAction):
         manager, inventory = hostvars._variable_manager, hostvars._inventory
         own = manager.get_vars(play=self._task.get_play(), host=inventory.get_host(host), task=self._task)
         templar = self._templar.copy_with_new_env(available_variables=own)
-        return self.job(host, crowd.of_each_host, own, self.template_with(templar))
+        return self.job(host, crowd.of_each_host, own, self.template_with(templar, own))
 
     def _prepared(
         self, names: Sequence[str], crowd: CrowdOptions, variables: Mapping[str, Any]

@@ -24,6 +24,7 @@ from typing import Any
 from ansible import constants as C
 from ansible.errors import AnsibleError, AnsibleUndefinedVariable
 from ansible.plugins.action import ActionBase
+from ansible.template import is_trusted_as_template
 from ansible.utils.display import Display
 
 from ansible_collections.hostpm.fencing.plugins.module_utils._contract import Power
@@ -52,6 +53,9 @@ display = Display()
 REPORT_S = 1.0
 # How templates in an inventory begin.
 TEMPLATE_SIGNS = ("{{", "{%", "{#")
+# A template that is another variable and nothing else, as secrets are written. To resolve it through Jinja takes as long as a login to a
+# BMC, which counts with a thousand hosts.
+ONE_VARIABLE = re.compile(r"\{\{\s*([A-Za-z_]\w*)\s*\}\}")
 
 
 @dataclass(frozen=True)
@@ -156,12 +160,15 @@ class FencingAction(ActionBase):
         left_s = signal.getitimer(signal.ITIMER_REAL)[0] or self._task.timeout
         return max(left_s - REPORT_S, left_s / 2)
 
-    def template_with(self, templar: Any) -> Template:
+    def template_with(self, templar: Any, variables: Mapping[str, Any]) -> Template:
         """Resolves templates in values of the inventory; what goes wrong is told without a value."""
 
         def template(value: Any) -> Any:
             if _is_literal(value):
                 return plain(value)
+            name = ONE_VARIABLE.fullmatch(value) if isinstance(value, str) else None
+            if name is not None and _is_literal(variables.get(name[1])) and is_trusted_as_template(value):
+                return plain(variables[name[1]])
             try:
                 return plain(templar.template(value))
             except AnsibleUndefinedVariable as error:
