@@ -34,19 +34,23 @@ from ansible_collections.hostpm.fencing.plugins.module_utils._contract import (
     TimedOut,
     Unreachable,
 )
+from ansible_collections.hostpm.fencing.plugins.module_utils._devices._snmp_response import Oid, Value, objects_in
 
 try:
     with warnings.catch_warnings():
         # pysnmp 7.1 imports names that pysmi has renamed, if pysmi is there.
         warnings.simplefilter("ignore", DeprecationWarning)
+        from pyasn1.codec.ber import encoder
         from pyasn1.error import PyAsn1Error
+        from pyasn1.type import namedtype, univ
         from pysnmp.entity.engine import SnmpEngine
         from pysnmp.entity.rfc3413 import cmdgen
         from pysnmp.error import PySnmpError
         from pysnmp.hlapi.v3arch import asyncio as hlapi
         from pysnmp.hlapi.v3arch.asyncio.lcd import CommandGeneratorLcdConfigurator
-        from pysnmp.proto import rfc1902, rfc1905
+        from pysnmp.proto import rfc1901, rfc1902, rfc1905
         from pysnmp.proto.api import v2c
+        from pysnmp.proto.mpmod import rfc2576, rfc3412
         from pysnmp.proto.secmod.rfc3414.service import SnmpUSMSecurityModel
 except ImportError:
     HAS_PYSNMP = False
@@ -54,27 +58,6 @@ else:
     HAS_PYSNMP = True
 
 HAS_CRYPTOGRAPHY = importlib.util.find_spec("cryptography") is not None  # pysnmp encrypts with it
-
-Oid = tuple[int, ...]
-
-
-class Missing(Enum):
-    """The device has no such object."""
-
-    MISSING = "missing"
-
-
-MISSING = Missing.MISSING
-
-
-@dataclass(frozen=True)
-class Unreadable:
-    """A value that is neither a number (INTEGER), a text (OCTET STRING) nor an OID."""
-
-    kind: str
-
-
-Value = Union[int, bytes, Oid, Missing, Unreadable]
 
 
 @dataclass(frozen=True)
@@ -228,7 +211,7 @@ class Peer:
                 return
             try:
                 answered.set_result(_reply(pdu))
-            except (PySnmpError, PyAsn1Error) as error:
+            except (PySnmpError, PyAsn1Error, ValueError) as error:
                 answered.set_exception(_broken(error))
 
         try:
@@ -246,18 +229,19 @@ def _request(question: Question) -> Any:
     if question.command is Command.SET:
         return _pdu(question.command, question.pairs)
     pdu = _pdu(question.command, ())
-    pdu.setComponentByPosition(3, _bindings(question.pairs), **_AS_IT_IS)
+    # pysnmp translates the list of version 1, and leaves that of the others alone.
+    as_bytes = not isinstance(question.credentials, Community) or question.credentials.version != "1"
+    pdu.setComponentByPosition(
+        3, _bindings(question.pairs, as_bytes), verifyConstraints=False, matchTags=False, matchConstraints=False
+    )
     return pdu
 
 
-# pysnmp's own short cut: what we put in has the right type.
-_AS_IT_IS = {"verifyConstraints": False, "matchTags": False, "matchConstraints": False}
-
-
 @lru_cache(maxsize=64)
-def _bindings(pairs: Pairs) -> Any:
-    """The list of objects of a question that is asked again and again, made once. Nobody changes it."""
-    return _pdu(Command.GET, pairs).getComponentByPosition(3)
+def _bindings(pairs: Pairs, as_bytes: bool) -> Any:
+    """The list of objects of a question that is asked again and again, made or even written once. Nobody changes it."""
+    made = _pdu(Command.GET, pairs).getComponentByPosition(3)
+    return univ.Any(encoder.encode(made)) if as_bytes else made
 
 
 def _pdu(command: Command, pairs: Pairs) -> Any:
@@ -277,9 +261,10 @@ def _written(value: int | bytes | None) -> Any:
 
 
 def _reply(pdu: Any) -> Reply:
-    index = int(v2c.apiPDU.get_error_index(pdu, muteErrors=True))
-    rows = tuple((tuple(oid), _plain(value)) for oid, value in v2c.apiPDU.get_varbinds(pdu))
-    return Reply(int(v2c.apiPDU.get_error_status(pdu)), index, rows)
+    status, index, rows = (pdu.getComponentByPosition(place) for place in (1, 2, 3))
+    # What a version 1 message was made of, pysnmp has taken apart.
+    data = bytes(rows) if isinstance(rows, univ.Any) else encoder.encode(rows)
+    return Reply(int(status), int(index), objects_in(data))
 
 
 def _broken(error: Exception) -> BadReply:
@@ -316,6 +301,7 @@ class _Engine:
     def __init__(self) -> None:
         self.snmp = SnmpEngine()
         self.snmp.get_mib_builder().set_mib_compiler(_NoCompiler(), "")
+        _leave_bindings_alone(self.snmp)
         self.snmp.observer.register_observer(self._not_understood, "rfc3412.prepareDataElements:sm-failure")
         self.users: dict[str, User] = {}
         self.strangers: set[str] = set()
@@ -503,18 +489,33 @@ def _auth_data(credentials: Credentials) -> Any:
     )
 
 
-def _plain(value: Any) -> Value:
-    """A value as Python has it. The tag decides: a Counter is no INTEGER."""
-    tag = value.tagSet
-    if tag in (rfc1905.NoSuchObject.tagSet, rfc1905.NoSuchInstance.tagSet, rfc1905.EndOfMibView.tagSet):
-        return MISSING
-    if tag == rfc1902.Integer32.tagSet:
-        return int(value)
-    if tag == rfc1902.OctetString.tagSet:
-        return bytes(value)
-    if tag == rfc1902.ObjectIdentifier.tagSet:
-        return tuple(value)
-    return Unreadable(type(value).__name__)
+def _leave_bindings_alone(snmp: Any) -> None:
+    """Let pysnmp take a response of version 2c or 3 apart, but for its list of objects: ``objects_in`` reads that."""
+    for model, spec in _specifications().items():
+        snmp.message_processing_subsystems[model.MESSAGE_PROCESSING_MODEL_ID] = type(
+            f"Quick{model.__name__}", (model,), {"SNMP_MSG_SPEC": spec}
+        )()
+
+
+@lru_cache(maxsize=1)
+def _specifications() -> dict[Any, Any]:
+    response = _changed(rfc1905.ResponsePDU, "variable-bindings", univ.Any())
+    pdus = _changed(rfc1905.PDUs, "response", response())
+    scoped = _changed(rfc3412.ScopedPDU, "data", pdus())
+    payload = _changed(rfc3412.ScopedPduData, "plaintext", scoped())
+    return {
+        rfc2576.SnmpV2cMessageProcessingModel: _changed(rfc1901.Message, "data", pdus()),
+        rfc3412.SnmpV3MessageProcessingModel: _changed(rfc3412.SNMPv3Message, "msgData", payload()),
+    }
+
+
+def _changed(base: Any, name: str, component: Any) -> Any:
+    """An ASN.1 type with another component of this name."""
+    parts = [
+        namedtype.NamedType(part.name, component if part.name == name else part.asn1Object)
+        for part in base.componentType.namedTypes
+    ]
+    return type(f"Quick{base.__name__}", (base,), {"componentType": namedtype.NamedTypes(*parts)})
 
 
 def _indicated(indication: Any) -> Exception:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.hostpm.fencing.plugins.module_utils._contract import Power, Reading, Reason
-from ansible_collections.hostpm.fencing.plugins.module_utils._devices._snmp_engine import (
+from ansible_collections.hostpm.fencing.plugins.module_utils._devices._snmp_response import (
     MISSING,
     Missing,
     Unreadable,

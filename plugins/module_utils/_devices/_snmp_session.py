@@ -27,14 +27,16 @@ from ansible_collections.hostpm.fencing.plugins.module_utils._contract import (
     Refused,
 )
 from ansible_collections.hostpm.fencing.plugins.module_utils._devices._snmp_engine import (
-    MISSING,
     Command,
     Community,
     Credentials,
-    Oid,
     Peer,
     Question,
     Reply,
+)
+from ansible_collections.hostpm.fencing.plugins.module_utils._devices._snmp_response import (
+    MISSING,
+    Oid,
     Unreadable,
     Value,
 )

@@ -64,13 +64,18 @@ from ansible_collections.hostpm.fencing.plugins.module_utils._devices._snmp_read
     text_of,
     told,
 )
+from ansible_collections.hostpm.fencing.plugins.module_utils._devices._snmp_response import (
+    MISSING,
+    Oid,
+    Unreadable,
+    Value,
+)
 from ansible_collections.hostpm.fencing.plugins.module_utils._devices._snmp_session import Session
 from ansible_collections.hostpm.fencing.plugins.module_utils._devices.snmp_families import (
     FAMILIES,
     Column,
     Family,
     Index,
-    Oid,
     Write,
     matching,
 )
@@ -242,11 +247,11 @@ class SnmpDevice(DeviceDriver):
         return rows
 
     def _row(
-        self, family: Family, place: Place, index: dict[str, int], values: dict[Column, engine.Value]
+        self, family: Family, place: Place, index: dict[str, int], values: dict[Column, Value]
     ) -> Row | DeviceError:
         """One outlet. Without a status it is not there."""
         status = told(family.status, values[family.status], index)
-        if status is engine.MISSING:
+        if status is MISSING:
             return NotFound(f"the PDU has no outlet {place} as a {family.model}", "check the outlet and the model")
         name = _name_in(family, values[family.name]) if family.name and family.name in values else None
         if place.name and name != place.name:
@@ -254,7 +259,7 @@ class SnmpDevice(DeviceDriver):
             self._named = None
             return NotFound("the outlet has another name than a moment ago", "look who changes the PDU, and run again")
         guards = tuple(told(guard.column, values[guard.column], index) for guard in family.guards)
-        permission = values.get(family.permission.column, engine.MISSING) if family.permission else engine.MISSING
+        permission = values.get(family.permission.column, MISSING) if family.permission else MISSING
         return Row(status, guards, permission, printable(name or ""))
 
     # Switching
@@ -332,7 +337,7 @@ class SnmpDevice(DeviceDriver):
             raise BadReply("the outlets' states are no text, so nothing was sent", "is the model right?")
         return text
 
-    def _value(self, oid: Oid, deadline: Deadline) -> engine.Value:
+    def _value(self, oid: Oid, deadline: Deadline) -> Value:
         return self._talk(deadline).get([(oid,)], deadline)[0][0]
 
     def _talk(self, deadline: Deadline) -> Session:
@@ -395,7 +400,7 @@ def _columns(family: Family, place: Place, to_switch: bool) -> list[Column]:
 
 def _obstacle(family: Family, row: Row) -> DeviceError | None:
     """Why no command is sent to an outlet that is there."""
-    if isinstance(row.status, engine.Unreadable):
+    if isinstance(row.status, Unreadable):
         return BadReply(f"the outlet's status is {shown(row.status)}, so nothing was sent", "is the model right?")
     permission = family.permission
     if permission is None or not isinstance(row.permission, int) or row.permission not in permission.forbids:
@@ -412,7 +417,7 @@ def _is_due(family: Family, when: Iterable[int], row: Row) -> bool:
     return any(doubt_told(guard, value) for guard, value in zip(family.guards, row.guards, strict=True))
 
 
-def _name_in(family: Family, value: engine.Value) -> str | None:
+def _name_in(family: Family, value: Value) -> str | None:
     text = text_of(value)
     return text.split(family.name_ends)[0].strip() if text is not None and family.name_ends else text
 

@@ -17,8 +17,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.hostpm.fencing.plugins.module_utils._contract import Power
+from ansible_collections.hostpm.fencing.plugins.module_utils._devices._snmp_response import Oid
 
-Oid = tuple[int, ...]
 # The numbers that say which outlet it is, in the order of the family's ``parts``; the outlet's own is the last.
 Index = tuple[int, ...]
 

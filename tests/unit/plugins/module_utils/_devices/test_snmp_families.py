@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from ansible_collections.hostpm.fencing.plugins.module_utils._contract import Power, Reason
 from ansible_collections.hostpm.fencing.plugins.module_utils._devices import _snmp_options as snmp_options
 from ansible_collections.hostpm.fencing.plugins.module_utils._devices import _snmp_reading as snmp_reading
-from ansible_collections.hostpm.fencing.plugins.module_utils._devices._snmp_engine import MISSING, Unreadable
+from ansible_collections.hostpm.fencing.plugins.module_utils._devices._snmp_response import MISSING, Unreadable
 from ansible_collections.hostpm.fencing.plugins.module_utils._devices.snmp_families import (
     ENTERPRISES,
     FAMILIES,
