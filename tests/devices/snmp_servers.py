@@ -27,9 +27,10 @@ import snmpsim_data
 from lab.faults import FaultBoard
 from lab.model import Physics, World
 from lab.pdu_facts import FAMILIES, Family
-from lab.snmp_message import User
+from lab.snmp_message import Pdu, User
 from lab.snmp_server import Access, PduTree, SnmpServer
 from lab.switch_point import Command, OutletPoint
+from lab.wire import Address
 
 WALKS = Path(snmpsim_data.__file__).parent / "data" / "UPS"
 VARIATION = Path(__file__).parent / "snmpsim_variation"
@@ -212,6 +213,44 @@ class RackPdu:
     def options(self, **more: Any) -> dict[str, Any]:
         known = {"address": "127.0.0.1", "port": self.port, "community": "reading", "write_community": "writing"}
         return {**known, "outlet": 7, **more}
+
+
+class PickyPdu(RackPdu):
+    """A PDU that notes its packets and does not take every one.
+
+    ``most``: objects in one request; more are answered with tooBig. ``gen_err_for``: an outlet whose objects it answers with
+    genErr, naming the first. ``silent_to``: a kind of request that it obeys and does not answer.
+    """
+
+    def __enter__(self) -> PickyPdu:
+        self.packets: list[Pdu] = []
+        self.answer_bytes: list[int] = []
+        self.most = 1000
+        self.gen_err_for: int | None = None
+        self.silent_to = 0
+        super().__enter__()
+        return self
+
+    def make_server(self, tree: PduTree) -> SnmpServer:
+        server = super().make_server(tree)
+        respond, send = server._respond, server.send
+
+        def picky(pdu: Pdu, version: int, may_write: bool, source: Address) -> Pdu | None:
+            self.packets.append(pdu)
+            if len(pdu.bindings) > self.most:
+                return server._error(pdu, version, 1, 0)
+            bad = [place for place, (oid, _value) in enumerate(pdu.bindings, 1) if oid[-1] == self.gen_err_for]
+            if bad:
+                return server._error(pdu, version, 5, bad[0])
+            reply = respond(pdu, version, may_write, source)
+            return None if pdu.kind == self.silent_to else reply
+
+        def noted(reply: bytes, addr: Any, after_s: float) -> None:
+            self.answer_bytes.append(len(reply))
+            send(reply, addr, after_s)
+
+        server._respond, server.send = picky, noted  # type: ignore[method-assign]
+        return server
 
 
 def rack_family(row: int) -> Family:

@@ -534,6 +534,39 @@ def test_the_engine_ends_and_starts_again_without_leaking_sockets(pdu: RackPdu) 
     assert descriptors() == before
 
 
+def said_by_python(program: str) -> str:
+    """What a fresh Python prints."""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+IMPORT = f"""
+import sys
+sys.path.insert(0, {str(ROOT / ".build" / "collections")!r})
+from ansible_collections.hostpm.fencing.plugins.module_utils._devices import _snmp_engine, snmp
+"""
+
+
+def test_an_engine_is_made_in_advance_for_who_prepares_and_for_nobody_else() -> None:
+    count = "print(len(_snmp_engine._made_in_advance))"
+    assert said_by_python(IMPORT + count) == "0"
+    assert said_by_python(IMPORT + "snmp.prepare(); snmp.prepare();" + count) == "1"
+
+
+def test_the_prepared_engine_is_the_one_that_is_used(pdu: RackPdu, drivers: list[Driver]) -> None:
+    _snmp_engine.prepare()
+    (prepared,) = _snmp_engine._made_in_advance
+    assert driver_for(drivers, **pdu.options()).read(Deadline(20)).power is Power.ON
+    assert _snmp_engine._process._engines == [prepared]
+
+
+def test_without_pysnmp_the_type_is_there_and_says_what_is_missing() -> None:
+    program = "import sys; sys.modules['pysnmp'] = None\n" + IMPORT
+    program += "snmp.prepare(); print(snmp.TYPE.missing_library({}))"
+    assert said_by_python(program) == "pysnmp (7.1.26 or newer)"
+
+
 def salts() -> tuple[int, ...]:
     """Where this process goes on counting the salts of its encrypted requests."""
     services = SnmpUSMSecurityModel.PRIV_SERVICES.values()
@@ -625,7 +658,7 @@ def test_the_module_switches_an_outlet_of_the_recorded_unit(ap8932: SimPdu) -> N
     assert (checked["changed"], checked["power"]) == (True, "on")
     done = ansible(**agent, state="off")
     assert (done["changed"], done["power"], done["power_before"]) == (True, "off", "on")
-    assert done["raw"] == "1 (off), named Outlet 20"
+    assert done["raw"] == "1 (off)"
     assert snmpget(ap8932.port, f"{RPDU2_STATUS}.20", "-v2c", "-c", "pdu") == "1"
     again = ansible(**agent, state="off")
     assert (again["changed"], again["power"]) == (False, "off")

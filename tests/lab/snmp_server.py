@@ -124,6 +124,10 @@ class PduTree:
             return None
         return entry
 
+    def refuses(self, outlet: int | None) -> bool:
+        """Whether a command to this outlet would be refused now."""
+        return outlet is not None and self._points[outlet].refuses
+
     def has_object(self, name: Oid) -> bool:
         """Whether there is a sibling in the same column, so that only the instance is missing."""
         at = bisect.bisect_left(self._order, name[:-1])
@@ -548,7 +552,9 @@ class SnmpServer(DatagramDevice):
                 entries.append((index, self._writable(entry, value, may_write), value))
             except SetFailed as failed:
                 return self._error(pdu, version, failed.status, index)
-        for index, entry, value in entries:
+        # What would refuse goes first, and alone.
+        order = [each for each in entries if self.tree.refuses(each[1].outlet)] or entries
+        for index, entry, value in order:
             try:
                 if entry.write:
                     entry.write(value, source)

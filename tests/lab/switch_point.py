@@ -84,6 +84,14 @@ class SwitchPoint(ABC):
         acting = self._board.acting(name, self.target)
         return None if acting is None else acting.value
 
+    @property
+    def refuses(self) -> bool:
+        """Whether the next command would be refused; a fault that counts its acts does not count this."""
+        places = (self.target, self.device)
+        return any(
+            fault.name in ("refuse", "unswitchable") and fault.target in places for fault in self._board.listing()
+        )
+
     def read(self) -> Status:
         """What the device says now, lies included."""
         now = self.world.settle()

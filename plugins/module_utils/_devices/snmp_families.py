@@ -17,8 +17,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.hostpm.fencing.plugins.module_utils._contract import Power
+from ansible_collections.hostpm.fencing.plugins.module_utils._devices._snmp_response import Oid
 
-Oid = tuple[int, ...]
 # The numbers that say which outlet it is, in the order of the family's ``parts``; the outlet's own is the last.
 Index = tuple[int, ...]
 
@@ -158,7 +158,7 @@ class Family:
 
     ``sys_object_ids`` are prefixes below enterprises. ``parts`` name the numbers of an outlet's index; a bare outlet
     number stands for the outlet behind ``bare``, and without ``bare`` it is not enough. ``name_ends`` begins what is behind a
-    name in its object. ``trust`` is A where the vendor's
+    name in its object. ``first`` is written before each command, in a request of its own. ``trust`` is A where the vendor's
     MIB and a working driver agree, B for one of the two, C where sources conflict.
     """
 
@@ -179,6 +179,8 @@ class Family:
     permission: Permission | None = None
     cancels: tuple[Cancel, ...] = ()
     firmware: Firmware | None = None
+    first: tuple[Write, ...] = ()
+    one_write_per_request: bool = False
 
     def named(self, index: Index) -> dict[str, int]:
         """The numbers of an index with the names of their parts, as columns take them."""

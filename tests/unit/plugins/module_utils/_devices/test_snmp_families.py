@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.hostpm.fencing.plugins.module_utils._contract import Power, Reason
-from ansible_collections.hostpm.fencing.plugins.module_utils._devices import snmp
-from ansible_collections.hostpm.fencing.plugins.module_utils._devices._snmp_engine import MISSING, Unreadable
+from ansible_collections.hostpm.fencing.plugins.module_utils._devices import _snmp_options as snmp_options
+from ansible_collections.hostpm.fencing.plugins.module_utils._devices import _snmp_reading as snmp_reading
+from ansible_collections.hostpm.fencing.plugins.module_utils._devices._snmp_response import MISSING, Unreadable
 from ansible_collections.hostpm.fencing.plugins.module_utils._devices.snmp_families import (
     ENTERPRISES,
     FAMILIES,
@@ -38,11 +39,11 @@ def dotted(text: str) -> tuple[int, ...]:
     return tuple(int(number) for number in text.split("."))
 
 
-def settled_row(family: Family, power: Power, **changes: Any) -> snmp.Row:
+def settled_row(family: Family, power: Power, **changes: Any) -> snmp_reading.Row:
     """The row of an outlet that is on or off beyond doubt."""
     status = next(value for value, state in family.states.items() if state.power is power)
     guards = tuple(sorted(guard.settled[power], key=str)[0] for guard in family.guards)
-    return snmp.Row(**{"status": status, "guards": guards, "permission": MISSING, "name": "", **changes})
+    return snmp_reading.Row(**{"status": status, "guards": guards, "permission": MISSING, "name": "", **changes})
 
 
 def test_all_families_of_trust_a_are_in_the_table() -> None:
@@ -146,14 +147,14 @@ def test_only_these_values_of_further_objects_let_off_stand() -> None:
 @every_family
 def test_a_settled_row_reads_as_what_it_is(family: Family) -> None:
     for power in (Power.ON, Power.OFF):
-        assert snmp.reading_of(family, settled_row(family, power), False).power is power
+        assert snmp_reading.reading_of(family, settled_row(family, power), False).power is power
 
 
 @every_family
 def test_every_other_documented_status_is_unknown_and_unconfirmed(family: Family) -> None:
     for value, state in family.states.items():
         if state.power is Power.UNKNOWN:
-            reading = snmp.reading_of(family, settled_row(family, Power.OFF, status=value), True)
+            reading = snmp_reading.reading_of(family, settled_row(family, Power.OFF, status=value), True)
             assert (reading.power, reading.reason) == (Power.UNKNOWN, Reason.UNCONFIRMED)
             assert state.text in reading.msg
 
@@ -169,7 +170,7 @@ def test_off_is_read_only_where_the_status_and_every_further_object_say_so(
 ) -> None:
     told = st.one_of(values, *[st.sampled_from(sorted(guard.texts)) for guard in family.guards if guard.texts])
     guards = tuple(data.draw(told) for _guard in family.guards)
-    reading = snmp.reading_of(family, snmp.Row(status, guards, MISSING, ""), trust)
+    reading = snmp_reading.reading_of(family, snmp_reading.Row(status, guards, MISSING, ""), trust)
     off = next(value for value, state in family.states.items() if state.power is Power.OFF)
     agreed = all(
         value in guard.settled[Power.OFF] or (trust and value is MISSING)
@@ -182,10 +183,10 @@ def test_off_is_read_only_where_the_status_and_every_further_object_say_so(
 @pytest.mark.parametrize("family", [family for family in ALL if family.guards], ids=lambda family: family.model)
 def test_without_the_further_object_off_counts_only_for_an_agent_that_trusts_the_status(family: Family) -> None:
     row = settled_row(family, Power.OFF, guards=(MISSING,) * len(family.guards))
-    assert snmp.reading_of(family, row, False).reason is Reason.UNCONFIRMED
-    assert snmp.reading_of(family, row, True).power is Power.OFF
+    assert snmp_reading.reading_of(family, row, False).reason is Reason.UNCONFIRMED
+    assert snmp_reading.reading_of(family, row, True).power is Power.OFF
     on = settled_row(family, Power.ON, guards=(MISSING,) * len(family.guards))
-    assert snmp.reading_of(family, on, False).power is Power.ON
+    assert snmp_reading.reading_of(family, on, False).power is Power.ON
 
 
 @pytest.mark.parametrize(
@@ -202,7 +203,7 @@ def test_without_the_further_object_off_counts_only_for_an_agent_that_trusts_the
     ],
 )
 def test_a_number_or_an_index_is_one_outlet(model: str, outlet: Any, index: tuple[int, ...]) -> None:
-    assert snmp.index_in(FAMILIES[model], snmp.chosen_outlet({"outlet": outlet})) == index
+    assert snmp_options.index_in(FAMILIES[model], snmp_options.chosen_outlets({"outlet": outlet})[0]) == index
 
 
 def user(**more: Any) -> dict[str, Any]:
@@ -254,27 +255,31 @@ AUTH = {"auth_protocol": "sha256", "auth_password": "authentic"}
     ],
 )
 def test_each_bad_option_is_named_once(options: dict[str, Any], wrong: list[str]) -> None:
-    found = snmp.problems(options)
+    found = snmp_options.problems(options)
     assert [name for name, _what in found] == wrong
     secrets = [str(value) for name, value in options.items() if "password" in name]
     assert not [what for _name, what in found for secret in secrets if secret in what]
 
 
 def test_a_username_means_version_3_and_a_community_2c() -> None:
-    assert snmp.version_of({"username": "fence"}) == "3"
-    assert snmp.version_of({"community": "c"}) == "2c"
-    assert snmp.version_of({"community": "c", "version": "1"}) == "1"
+    assert snmp_options.version_of({"username": "fence"}) == "3"
+    assert snmp_options.version_of({"community": "c"}) == "2c"
+    assert snmp_options.version_of({"community": "c", "version": "1"}) == "1"
 
 
 def test_one_outlet_in_two_spellings_is_one_target() -> None:
     agent = {"address": "PDU-A.example.com", "model": "eaton_g3", "outlet": 7}
-    assert snmp.target(agent) == snmp.target({**agent, "outlet": "0.7", "address": "pdu-a.example.com"})
-    assert snmp.target(agent) != snmp.target({**agent, "outlet": "1.7"})
-    assert snmp.device({"address": "2001:DB8::1", "port": 1161}) == "[2001:db8::1]:1161"
-    assert snmp.describe({"address": "pdu-b", "outlet": 7}) == "pdu-b, outlet 7"
+    assert snmp_options.targets(agent) == snmp_options.targets(
+        {**agent, "outlet": "0.7", "address": "pdu-a.example.com"}
+    )
+    assert snmp_options.targets(agent) != snmp_options.targets({**agent, "outlet": "1.7"})
+    assert snmp_options.device({"address": "2001:DB8::1", "port": 1161}) == "[2001:db8::1]:1161"
+    assert snmp_options.describe({"address": "pdu-b", "outlet": 7}) == "pdu-b, outlet 7"
 
 
 def test_credentials_do_not_show_their_secrets() -> None:
-    reading, writing = snmp.credentials({"community": "canary-1", "write_community": "canary-2"})
-    told = repr((reading, writing, snmp.credentials(user(**AUTH, priv_protocol="des", priv_password="canary-3"))))
+    reading, writing = snmp_options.credentials({"community": "canary-1", "write_community": "canary-2"})
+    told = repr(
+        (reading, writing, snmp_options.credentials(user(**AUTH, priv_protocol="des", priv_password="canary-3")))
+    )
     assert "canary" not in told and "authentic'" not in told
