@@ -6,238 +6,36 @@
 
 from __future__ import annotations
 
-import datetime
-import json
-import re
-import signal
-import traceback
-from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
-from ansible import constants as C
-from ansible.errors import AnsibleError, AnsibleUndefinedVariable
-from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
-
-from ansible_collections.hostpm.fencing.plugins.module_utils._contract import Power
-from ansible_collections.hostpm.fencing.plugins.plugin_utils import _budget
-from ansible_collections.hostpm.fencing.plugins.plugin_utils._agent_types import find_type
-from ansible_collections.hostpm.fencing.plugins.plugin_utils._fencing import Fencing
-from ansible_collections.hostpm.fencing.plugins.plugin_utils._foreign import ForeignModules
-from ansible_collections.hostpm.fencing.plugins.plugin_utils._host import Agent, Host, State
-from ansible_collections.hostpm.fencing.plugins.plugin_utils._inventory_vars import (
-    InputError,
-    ParsedHost,
-    TemplateFailed,
-    choose_agents,
-    parse_host,
+from ansible_collections.hostpm.fencing.plugins.plugin_utils._fencing_action import FencingAction, Job, tell_line
+from ansible_collections.hostpm.fencing.plugins.plugin_utils._libraries import (
+    LoadsLibrariesBeforeForks,
+    note_loaded,
 )
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._loop_thread import LoopThread
-from ansible_collections.hostpm.fencing.plugins.plugin_utils._operations import Operations
-from ansible_collections.hostpm.fencing.plugins.plugin_utils._secrets import Mask
-from ansible_collections.hostpm.fencing.plugins.plugin_utils._task_options import TaskOptions, parse_options
-from ansible_collections.hostpm.fencing.plugins.plugin_utils._turns import DeviceTurns
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._verdict import Event, Verdict
 
-display = Display()
 
-# What a task with a ``timeout`` of its own needs to report its result before Ansible throws it away (seconds).
-REPORT_S = 1.0
+class ActionModule(FencingAction, metaclass=LoadsLibrariesBeforeForks):
+    """One host in one worker process."""
 
+    def perform(self, name: str, variables: dict[str, Any]) -> dict[str, Any]:
+        job = self.job(name, self._task.args, variables, self.template_with(self._templar))
+        note_loaded()
+        return self.result_of(job, self._fence(job))
 
-class ActionModule(ActionBase):
-    """Runs on the controller, opens no connection to the host (it may be dead)."""
-
-    TRANSFERS_FILES = False
-    _requires_connection = False
-    _supports_check_mode = True
-    _supports_async = False
-
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        super().run(tmp, task_vars)
-        variables: dict[str, Any] = task_vars or {}
-        name = str(variables.get("inventory_hostname", "localhost"))
-        try:
-            return self._run(name, variables)
-        except InputError as error:
-            return _failed(str(error))
-        except Exception as error:
-            # What Ansible would print of it may hold a secret: the text of a library, the source of a template.
-            return _failed(f"{name}: {_bug(error)}")
-
-    def _run(self, name: str, variables: dict[str, Any]) -> dict[str, Any]:
-        self._refuse_delegation(name)
-        options = parse_options(name, self._task.args, variables, self._template)
-        parsed = parse_host(name, variables, self._template, find_type)
-        host = choose_agents(parsed.host, options.agents) if options.agents is not None else parsed.host
-        log = _Log(options.log, name, options.state) if options.log else None
-        mask = Mask(parsed.secrets, _names(host))
-        verdict = self._fence(host, parsed, options, mask, variables, log)
-        verdict.warnings = mask.warnings(name) + verdict.warnings
-        result = verdict.as_result()
-        if not verdict.ok:
-            result.update(failed=True, msg=verdict.msg)
-        if self._task.diff and options.state is not State.READ:
-            result["diff"] = _diff(verdict, self._task.check_mode)
-        return dict(mask.apply(result))
-
-    def _fence(
-        self,
-        host: Host,
-        parsed: ParsedHost,
-        options: TaskOptions,
-        mask: Mask,
-        variables: Mapping[str, Any],
-        log: _Log | None,
-    ) -> Verdict:
-        numbers = options.numbers
-        if self._task.timeout:
-            # Ansible's alarm has been running since before the task's variables were templated.
-            left_s = signal.getitimer(signal.ITIMER_REAL)[0] or self._task.timeout
-            numbers = _budget.capped(numbers, max(left_s - REPORT_S, left_s / 2))
-        thread: LoopThread[Verdict, Event] = LoopThread(_show(host.name, options.progress))
-
-        def tell(event: Event) -> None:
-            event = mask.apply_to_event(event)
-            if log is not None:
-                log.write(event)
-            thread.tell(event)
-
-        def waited(agent: Agent, seconds: float) -> None:
-            fencing.note(agent, f"waited {seconds:.1f} s for its turn at the device")
-
-        operations = Operations(
-            host,
-            parsed.types,
-            DeviceTurns(Path(C.DEFAULT_LOCAL_TMP)),
-            ForeignModules(self, variables, mask.apply_to_output),
-            waited,
-            lambda value: mask.apply(_plain(value)),
-        )
-        fencing = Fencing(host, numbers, operations.run, operations.clock, tell)
+    def _fence(self, job: Job) -> Verdict:
+        progress = job.options.progress
+        thread: LoopThread[Verdict, tuple[str, Event]] = LoopThread(lambda told: tell_line(*told, progress))
+        devices = self.devices(len(job.host.all_agents))
 
         async def work() -> Verdict:
             try:
-                if self._task.check_mode and options.state is not State.READ:
-                    return await fencing.predict(options.state)
-                return await fencing.achieve(options.state)
+                return await self.work(
+                    job, devices, lambda host, event: thread.tell((host, event)), self.capped(job.options.numbers)
+                )
             finally:
-                await operations.close()
+                await devices.close()
 
-        return thread.run(work(), operations)
-
-    def _template(self, value: Any) -> Any:
-        try:
-            return _plain(self._templar.template(value))
-        except AnsibleUndefinedVariable as error:
-            raise TemplateFailed(_undefined(str(error.message), value)) from None
-        except AnsibleError as error:
-            what = (
-                "decrypted; is the vault password given and right?"
-                if _is_vaults(error)
-                else "resolved; look at its template"
-            )
-            raise TemplateFailed(f"its value cannot be {what} ({type(error).__name__})") from None
-
-    def _refuse_delegation(self, name: str) -> None:
-        target = self._task.delegate_to
-        if target and target not in C.LOCALHOST:
-            what = "the devices are spoken to from the machine that runs Ansible; leave delegate_to out"
-            raise InputError([f"{name}: delegate_to: {what}"])
-
-
-class _Log:
-    """The file of JSON lines that survives a killed task: a line is on its way to the disk before the next thing happens."""
-
-    def __init__(self, path: str, host: str, state: State) -> None:
-        self._path = path
-        self._facts = {"host": host, "state": None if state is State.READ else str(state)}
-        try:
-            with open(path, "a", encoding="utf-8"):
-                pass
-        except OSError as error:
-            raise InputError([f"{host}: log: {path} cannot be written: {error.strerror}"]) from None
-
-    def write(self, event: Event) -> None:
-        now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds")
-        line = json.dumps({"time": now, **self._facts, **event.as_result()})
-        try:
-            with open(self._path, "a", encoding="utf-8") as file:
-                file.write(line + "\n")
-        except OSError:
-            # A full disk must not leave a host between off and on.
-            display.vv(f"{self._path} cannot be written any more")
-
-
-def _show(host: str, progress: bool) -> Callable[[Event], None]:
-    """Prints events as they happen: always with the option ``progress``, else with -vv."""
-
-    def show(event: Event) -> None:
-        line = f"{event.at_s:6.2f} s  {event.agent or 'host'}: {event.event}"
-        if progress:
-            display.display(f"<{host}> {line}")
-        else:
-            display.vv(line, host=host)
-
-    return show
-
-
-def _failed(msg: str) -> dict[str, Any]:
-    """The result of a task that asked no device anything."""
-    return {"failed": True, "changed": False, "power": str(Power.UNKNOWN), "fenced": False, "msg": msg}
-
-
-def _bug(error: Exception) -> str:
-    """Where an exception of our own came from, without its text."""
-    frames = traceback.extract_tb(error.__traceback__)
-    places = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames[-3:]]
-    return f"an unexpected {type(error).__name__} at {' > '.join(places)}; this is a bug, please report it"
-
-
-def _undefined(message: str, template: Any) -> str:
-    """What a template lacks. Only names that are written in the template itself are quoted: others may be values."""
-    quoted = re.findall(r"'([^']*)'", message)
-    names = [name for name in quoted if re.fullmatch(r"[A-Za-z_]\w*", name) and name != "dict"]
-    written = [name for name in names if isinstance(template, str) and name in template]
-    if message == f"'{''.join(quoted)}' is undefined" and names:
-        return f"its template uses the variable {names[0]}, which is not defined"
-    return f"its template uses something that is not defined{f': {written[-1]}' if written else ''}"
-
-
-def _is_vaults(error: BaseException | None) -> bool:
-    """Whether decryption failed, here or somewhere below; Ansible wraps that into errors of its own."""
-    while error is not None:
-        if "Vault" in type(error).__name__:
-            return True
-        error = error.__cause__ or error.__context__
-    return False
-
-
-def _names(host: Host) -> set[str]:
-    """Names that stand in every result and must stay readable."""
-    return {host.name} | {word for agent in host.all_agents for word in (agent.name, agent.type)}
-
-
-def _diff(verdict: Verdict, check_mode: bool) -> dict[str, dict[str, str]]:
-    fates = {name: fate for name, fate in verdict.fates.items() if fate.ok is not None}
-    before = {name: str(fate.power_before) for name, fate in fates.items()}
-    predicted = "off" if verdict.state is State.OFF else "on"
-    changed = check_mode and verdict.changed
-    after = {name: predicted if changed else str(fate.power) for name, fate in fates.items()}
-    return {"before": before, "after": after}
-
-
-# Ansible tags values with subclasses of the built-in types; these methods of the base types give an untagged value.
-UNTAG: Mapping[type, Callable[[Any], Any]] = {str: str.__str__, int: int.__int__, float: float.__float__}
-
-
-def _plain(value: Any) -> Any:
-    """The value without Ansible's tags and lazy containers: drivers and threads get plain data."""
-    if isinstance(value, Mapping):
-        return {_plain(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if value is None or isinstance(value, bool):
-        return value
-    return next((untag(value) for base, untag in UNTAG.items() if isinstance(value, base)), value)
+        return thread.run(work(), devices)

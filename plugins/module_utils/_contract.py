@@ -270,6 +270,8 @@ class AgentType:
     target: Callable[[Options], str]
     # Seconds that such a device usually takes from accepting a command until it shows the new power: when to look first.
     usual_s: Mapping[Power, float] = field(default_factory=dict)
+    # No device is sent more requests a second than this, however many agents ask.
+    requests_per_s: float = 20.0
     open: Callable[[Options], Driver] | None = None
     open_device: Callable[[Options], DeviceDriver] | None = None
     own_options: frozenset[str] = frozenset()

@@ -23,6 +23,7 @@ from ansible_collections.hostpm.fencing.plugins.module_utils._contract import (
     Reading,
     Reason,
 )
+from ansible_collections.hostpm.fencing.plugins.module_utils._pace import Pace
 
 
 class Operation(str, Enum):
@@ -137,8 +138,11 @@ async def read_power(exchanges: Exchanges, budget_s: float, clock: Clock) -> Out
         return _ended(_read(reading, attempts), clock.now() - began)
 
 
-async def switch_power(exchanges: Exchanges, operation: Operation, budget_s: float, clock: Clock) -> Outcome:
-    """Send on or off and poll the device until it reads so, or the budget ends."""
+async def switch_power(
+    exchanges: Exchanges, operation: Operation, budget_s: float, clock: Clock, pace: Pace | None = None
+) -> Outcome:
+    """Send on or off and poll the device at its pace until it reads so, or the budget ends."""
+    pace = pace or Pace()
     began = clock.now()
     end = began + budget_s
     sent = False
@@ -146,7 +150,7 @@ async def switch_power(exchanges: Exchanges, operation: Operation, budget_s: flo
     for attempt in range(1, ATTEMPTS + 1):
         complaint = await _send(exchanges, operation.wanted, end, clock)
         sent = sent or complaint is None or complaint.reason not in NOTHING_SENT
-        outcome = await _await_power(exchanges, operation, complaint, end, clock)
+        outcome = await _await_power(exchanges, operation, complaint, end, clock, pace)
         outcome = replace(outcome, sent=sent, attempts=attempt)
         again = complaint is not None and complaint.reason in SEND_AGAIN[operation] and clock.now() < end
         if outcome.ok or not again:
@@ -155,14 +159,14 @@ async def switch_power(exchanges: Exchanges, operation: Operation, budget_s: flo
 
 
 async def ensure_power(
-    exchanges: Exchanges, before: Outcome, operation: Operation, budget_s: float, clock: Clock
+    exchanges: Exchanges, before: Outcome, operation: Operation, budget_s: float, clock: Clock, pace: Pace | None = None
 ) -> Outcome:
     """Switch only what was not read in the wanted state; a read that failed for good is not followed by a command."""
     settled = before.ok and before.power is operation.wanted
     hopeless = not before.ok and before.reason not in TRANSIENT | {Reason.UNCONFIRMED}
     if settled or hopeless:
         return before
-    return await switch_power(exchanges, operation, budget_s, clock)
+    return await switch_power(exchanges, operation, budget_s, clock, pace)
 
 
 async def _send(exchanges: Exchanges, power: Power, end: float, clock: Clock) -> DeviceError | None:
@@ -184,16 +188,15 @@ async def _send(exchanges: Exchanges, power: Power, end: float, clock: Clock) ->
 
 
 async def _await_power(
-    exchanges: Exchanges, operation: Operation, complaint: DeviceError | None, end: float, clock: Clock
+    exchanges: Exchanges, operation: Operation, complaint: DeviceError | None, end: float, clock: Clock, pace: Pace
 ) -> Outcome:
     """Poll until the device reads as wanted.
 
     After a complaint one look is enough: what the device reads decides, and the caller may send again.
     """
     began = clock.now()
-    pause_s = FIRST_POLL_S
     seen: Outcome | None = None
-    while True:
+    for pause_s in pace.pauses(operation.wanted):
         try:
             reading = await exchanges.read(end - clock.now())
         except DeviceError as error:
@@ -204,6 +207,8 @@ async def _await_power(
                 outcome = replace(outcome, reason=seen.reason, msg=f"{seen.msg}; then {error.seen}")
         else:
             if reading.power is operation.wanted:
+                if complaint is None:
+                    pace.learn(operation.wanted, clock.now() - began)
                 return _read(reading, 0)
             outcome = seen = _not_reached(operation, reading, clock.now() - began)
             final = False
@@ -212,7 +217,7 @@ async def _await_power(
         if final or clock.now() + pause_s >= end:
             return outcome
         await clock.sleep(pause_s)
-        pause_s = min(pause_s * POLL_GROWTH, LONGEST_POLL_S)
+    raise AssertionError("a pace has no end")
 
 
 def _pause(error: DeviceError, pause_s: float) -> float:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from ansible_collections.hostpm.fencing.plugins.module_utils._contract import Kind
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._host import Agent, Host, Level, Numbers, State
 
 
@@ -53,7 +54,8 @@ def _off_level_s(host: Host, level: Level, numbers: Numbers) -> float:
     barrier_s = numbers.confirm_reads * 2 * read_s + (numbers.confirm_reads - 1) * numbers.confirm_interval_s
     # After the witnesses one more sweep.
     witness_s = numbers.witness_timeout_s + 2 * read_s if host.witnesses_of(level) else 0.0
-    return read_s + barrier_s + switch_s + barrier_s + witness_s + switch_s
+    restore_s = switch_s + (numbers.inrush_wait_s if level.kind is Kind.SUPPLY else 0.0)
+    return read_s + barrier_s + switch_s + barrier_s + witness_s + restore_s
 
 
 def _hold_off_s(host: Host, numbers: Numbers) -> float:
@@ -63,6 +65,6 @@ def _hold_off_s(host: Host, numbers: Numbers) -> float:
 def _on_s(host: Host, numbers: Numbers) -> float:
     supplies = host.supplies
     feeds_s = _longest_read(supplies) + _longest_switch(supplies) + numbers.stagger_s * max(0, len(supplies) - 1)
-    wait_s = numbers.chassis_wait_s if supplies else 0.0
+    wait_s = numbers.chassis_wait_s + numbers.inrush_wait_s if supplies else 0.0
     chassis_s = sum(_longest_read(level.agents) + _longest_switch(level.agents) for level in host.chassis_levels)
     return feeds_s + wait_s + chassis_s

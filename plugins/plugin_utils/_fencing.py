@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -34,6 +35,8 @@ from ansible_collections.hostpm.fencing.plugins.plugin_utils._verdict import Com
 RunOperation = Callable[[Agent, Operation, float], Awaitable[Outcome]]
 # Hears of every event as it happens.
 Tell = Callable[[Event], None]
+# Held while a supply is switched on: waits where too many of one device would come on at once.
+Inrush = Callable[[Agent], AbstractAsyncContextManager[Any]]
 
 Answer = TypeVar("Answer")
 
@@ -57,17 +60,29 @@ class Testimony:
     words: str = ""
 
 
+def unlimited(agent: Agent) -> AbstractAsyncContextManager[Any]:
+    """Any number of supplies may come on at once."""
+    return nullcontext()
+
+
 class Fencing:
     """One task on one host. Use it once: ``await Fencing(...).achieve(state)``."""
 
     def __init__(
-        self, host: Host, numbers: Numbers, run: RunOperation, clock: Clock, tell: Tell = lambda event: None
+        self,
+        host: Host,
+        numbers: Numbers,
+        run: RunOperation,
+        clock: Clock,
+        tell: Tell = lambda event: None,
+        inrush: Inrush = unlimited,
     ) -> None:
         self._host = host
         self._numbers = numbers
         self._run = run
         self._clock = clock
         self._listener = tell
+        self._inrush = inrush
         self._fates = {agent.name: Fate(agent, level.number) for level in host.all_levels for agent in level.agents}
         self._under_way: dict[asyncio.Task[Any], Agent] = {}
         self._timeline: list[Event] = []
@@ -260,12 +275,16 @@ class Fencing:
         if not cut:
             return
         self._tell(None, f"switching back on: {', '.join(agent.name for agent in cut)}")
-        outcomes = await self._every(cut, lambda agent: self._look(agent, Operation.ON))
+        outcomes = await self._every(cut, self._switch_back_on)
         for agent in cut:
             outcome = outcomes[agent.name]
             self._fates[agent.name].cut = not outcome.ok
             if not outcome.ok:
                 self._warnings.append(f"{agent.name} ({agent.where}) could not be switched back on: {outcome.msg}")
+
+    async def _switch_back_on(self, agent: Agent) -> Outcome:
+        async with self._inrush(agent):
+            return await self._look(agent, Operation.ON)
 
     # -- witnesses ---------------------------------------------------------------------------------------------------
 
@@ -361,7 +380,8 @@ class Fencing:
 
     async def _switch_feed_on(self, agent: Agent, place: int) -> Outcome:
         await self._sleep(place * self._numbers.stagger_s)
-        return await self._ask(agent, Operation.ON)
+        async with self._inrush(agent):
+            return await self._ask(agent, Operation.ON)
 
     async def _switch_chassis_on(self) -> str | None:
         """Chassis level by level until one reads on. Returns why none did, None if the host runs."""

@@ -145,6 +145,8 @@ class Numbers:
     chassis_wait_s: float = 60.0
     on_failure: OnFailure = OnFailure.LEAVE
     cap_s: float | None = None
+    # How long a supply may have to wait for others of its device before it is switched on.
+    inrush_wait_s: float = 0.0
 
     def __post_init__(self) -> None:
         if self.confirm_reads < 1:

@@ -311,12 +311,15 @@ class _Reader:
                 key, f"is not an option of the type {agent_type.name}; it has {', '.join(sorted(spec))}", name
             )
         for option, entry in spec.items():
-            entry = {key: value for key, value in entry.items() if key != "aliases"}
             value = wanted.get(option)
             if value is None and entry.get("required"):
                 self._findings.add(option, "is missing", name)
                 continue
-            validated = ArgumentSpecValidator({option: entry}).validate({option: value} if value is not None else {})
+            if is_as_specified(entry, value):
+                options[option] = entry.get("default") if value is None else value
+                continue
+            alone = {option: {key: value for key, value in entry.items() if key != "aliases"}}
+            validated = ArgumentSpecValidator(alone).validate({option: value} if value is not None else {})
             if validated.error_messages or misfits(entry, value):
                 self._findings.add(option, _expectation(entry), name)
             options[option] = validated.validated_parameters.get(option)
@@ -390,6 +393,20 @@ def secrets_in(option: str, value: Any, marked: bool = False) -> Iterator[tuple[
             yield from secrets_in(f"{option}.{place}", item, marked)
     elif marked and value is not None and not isinstance(value, bool) and str(value):
         yield option, str(value)
+
+
+# Values that Ansible's validator passes on as they are.
+EXACT = {"str": str, "int": int, "float": float, "bool": bool}
+
+
+def is_as_specified(entry: Mapping[str, Any], value: Any) -> bool:
+    """Whether a value is left out, or is one of those that its entry allows: the validator costs as much as a login to a BMC."""
+    if value is None:
+        return True
+    wanted = EXACT.get(str(entry.get("type", "str")))
+    if wanted is None or type(value) is not wanted or (entry.get("choices") and value not in entry["choices"]):
+        return False
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def misfits(entry: Mapping[str, Any], value: Any) -> bool:

@@ -73,14 +73,11 @@ def parse_options(host: str, args: Mapping[str, Any], variables: Mapping[str, An
                 continue
         if value is None:
             continue
-        validated = ArgumentSpecValidator({name: dict(spec)}).validate({name: value})
-        if validated.error_messages or (spec["type"] in ("int", "float") and misfits(spec, value)):
-            lines.append(f"{host}: {key}: {_expectation(spec)}")
-            continue
-        values[name] = validated.validated_parameters[name]
-        least = LEAST.get(name, 0)
-        if spec["type"] in ("int", "float") and not values[name] >= least:
-            lines.append(f"{host}: {key}: must be {'more than 0' if 0 < least < 1 else f'at least {least}'}")
+        found, problem = checked(name, spec, value, LEAST.get(name, 0))
+        if problem:
+            lines.append(f"{host}: {key}: {problem}")
+        else:
+            values[name] = found
     if lines:
         raise InputError(lines)
     defaults = Numbers()
@@ -100,6 +97,18 @@ def parse_options(host: str, args: Mapping[str, Any], variables: Mapping[str, An
         progress=bool(values.get("progress", False)),
         log=values.get("log"),
     )
+
+
+def checked(name: str, spec: Mapping[str, Any], value: Any, least: float) -> tuple[Any, str | None]:
+    """The value as its spec wants it, and what is wrong with it."""
+    validated = ArgumentSpecValidator({name: dict(spec)}).validate({name: value})
+    number = spec["type"] in ("int", "float")
+    if validated.error_messages or (number and misfits(spec, value)):
+        return None, _expectation(spec)
+    found = validated.validated_parameters[name]
+    if number and not found >= least:
+        return None, f"must be {'more than 0' if 0 < least < 1 else f'at least {least:g}'}"
+    return found, None
 
 
 def _expectation(spec: Mapping[str, Any]) -> str:

@@ -6,12 +6,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import ModuleType
 from typing import Any
 
 import pytest
 import yaml
 
-from ansible_collections.hostpm.fencing.plugins.modules import fence
+from ansible_collections.hostpm.fencing.plugins.doc_fragments import fencing
+from ansible_collections.hostpm.fencing.plugins.modules import fence, fence_all
+from ansible_collections.hostpm.fencing.plugins.plugin_utils._crowd_options import (
+    ARGUMENT_SPEC as OF_THE_CROWD,
+)
+from ansible_collections.hostpm.fencing.plugins.plugin_utils._crowd_options import (
+    CrowdOptions,
+    parse_crowd_options,
+)
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._host import State
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._inventory_vars import InputError
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._task_options import (
@@ -25,15 +35,57 @@ def parse(variables: dict[str, Any] | None = None, **args: Any) -> TaskOptions:
     return parse_options("node3", args, variables or {}, lambda value: value)
 
 
-def test_the_documentation_has_the_options_of_the_action() -> None:
-    documented = yaml.safe_load(fence.DOCUMENTATION)["options"]
-    said = {
-        name: {key: option.get(key) for key in ("type", "choices", "elements")} for name, option in documented.items()
-    }
-    done = {
-        name: {key: spec.get(key) for key in ("type", "choices", "elements")} for name, spec in ARGUMENT_SPEC.items()
-    }
+def documented(module: ModuleType) -> dict[str, Any]:
+    """The options of a module that fences hosts, those of the fragment included."""
+    own = yaml.safe_load(module.DOCUMENTATION).get("options") or {}
+    return {**yaml.safe_load(fencing.ModuleDocFragment.DOCUMENTATION)["options"], **own}
+
+
+@pytest.mark.parametrize(
+    ("module", "spec"), [(fence, ARGUMENT_SPEC), (fence_all, OF_THE_CROWD)], ids=["fence", "fence_all"]
+)
+def test_the_documentation_has_the_options_of_the_action(
+    module: ModuleType, spec: Mapping[str, Mapping[str, Any]]
+) -> None:
+    keys = ("type", "choices", "elements")
+    said = {name: {key: option.get(key) for key in keys} for name, option in documented(module).items()}
+    done = {name: {key: entry.get(key) for key in keys} for name, entry in spec.items()}
     assert said == done
+
+
+# -- options of all hosts together ---------------------------------------------------------------------------------------
+
+
+def parse_crowd(variables: dict[str, Any] | None = None, **args: Any) -> CrowdOptions:
+    return parse_crowd_options("node1", args, variables or {}, lambda value: value)
+
+
+def test_a_limit_may_stand_in_a_variable_and_the_option_wins() -> None:
+    variables = {"fence_at_once": 7, "fence_stop_after_failures": 3}
+    limits = parse_crowd(variables, at_once=9).limits
+    assert (limits.at_once, limits.stop_after_failures, limits.max_on_per_pdu) == (9, 3, None)
+
+
+def test_every_host_gets_the_options_that_a_task_of_its_own_would_have() -> None:
+    assert parse_crowd(state="off", hold_off=3, at_once=9, hosts=["a"]).of_each_host == {"state": "off", "hold_off": 3}
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        ({"at_onec": 3}, "option at_onec: the fence_all task has no such option"),
+        ({"at_once": 0}, "option at_once: must be at least 1"),
+        ({"at_once": "many"}, "option at_once: must be a whole number"),
+        ({"max_on_per_pdu": -1}, "option max_on_per_pdu: must be at least 1"),
+        ({"stop_after_failures": 0}, "option stop_after_failures: must be at least 1"),
+        ({"stagger": -1}, "option stagger: must be at least 0"),
+        ({"hosts": []}, "option hosts: is an empty list"),
+    ],
+)
+def test_a_bad_option_of_all_hosts_is_told_once(args: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError) as error:
+        parse_crowd(**args)
+    assert f"node1: {words}" in str(error.value)
 
 
 def test_without_a_state_the_power_is_read() -> None:
