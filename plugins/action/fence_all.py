@@ -9,8 +9,7 @@ It decides nothing and speaks to no device; for one host it does what the action
 
 from __future__ import annotations
 
-import asyncio
-import threading
+import gc
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -56,22 +55,20 @@ class ActionModule(FencingAction):
 
     BYPASS_HOST_LOOP = True
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._jobs: dict[str, Job] = {}
-
     def perform(self, name: str, variables: dict[str, Any]) -> Result:
         began = time.monotonic()
         crowd = parse_crowd_options(name, self._task.args, variables, self.template_with(self._templar, variables))
         names = self._names(name, crowd, variables)
-        prepared = self._prepared(names, crowd, variables)
-        waits_s: Mapping[str, float] = {}
-        if crowd.limits.on_per_device is not None:
-            # How long a supply may have to wait for others is known when all are: no host is begun before.
-            prepared = iter(list(prepared))
-            waits_s = longest_inrush_wait_s((job.host for job in self._jobs.values()), crowd.limits)
-        results = self._fence(names, prepared, crowd, waits_s)
-        totals_s = [self._total_s(job, waits_s) for job in self._jobs.values()]
+        # All are prepared before any begins: what hosts on one device ask at the same moment goes out together.
+        jobs = {host: self._prepared(host, crowd, variables) for host in names}
+        gc.freeze()  # as in FencingAction: all of this is needed until the end
+        waits_s = longest_inrush_wait_s((job.host for job in jobs.values() if isinstance(job, Job)), crowd.limits)
+        results = self._fence(jobs, crowd, waits_s)
+        totals_s = [
+            _budget.total_s(job.host, job.options.state, _with_inrush_wait(job, waits_s))
+            for job in jobs.values()
+            if isinstance(job, Job)
+        ]
         return _whole(results, longest_s(totals_s, crowd.limits.at_once), time.monotonic() - began)
 
     def _names(self, name: str, crowd: CrowdOptions, variables: Mapping[str, Any]) -> list[str]:
@@ -90,59 +87,36 @@ class ActionModule(FencingAction):
         templar = self._templar.copy_with_new_env(available_variables=own)
         return self.job(host, crowd.of_each_host, own, self.template_with(templar, own))
 
-    def _prepared(
-        self, names: Sequence[str], crowd: CrowdOptions, variables: Mapping[str, Any]
-    ) -> Iterator[tuple[str, Job | InputError]]:
-        """The job of each host, or what is wrong with its variables."""
-        for host in names:
-            try:
-                self._jobs[host] = self._job(host, crowd, variables)
-                yield host, self._jobs[host]
-            except InputError as error:
-                yield host, error
+    def _prepared(self, host: str, crowd: CrowdOptions, variables: Mapping[str, Any]) -> Job | InputError:
+        """The job of a host, or what is wrong with its variables."""
+        try:
+            return self._job(host, crowd, variables)
+        except InputError as error:
+            return error
 
     def _fence(
-        self,
-        names: Sequence[str],
-        prepared: Iterator[tuple[str, Job | InputError]],
-        crowd: CrowdOptions,
-        waits_s: Mapping[str, float],
+        self, jobs: Mapping[str, Job | InputError], crowd: CrowdOptions, waits_s: Mapping[str, float]
     ) -> dict[str, Result]:
-        """Work on each host as soon as its job is prepared: the main thread goes on preparing while devices are waited for."""
         thread: LoopThread[dict[str, Result], tuple[str, Event | Result]] = LoopThread(
             lambda told: _show(*told, crowd.progress)
         )
         devices = self.devices(MOST_THREADS)
-        ready = threading.Event()
         gates = InrushGates(crowd.limits, devices.clock)
-        jobs: dict[str, asyncio.Future[Job | InputError]] = {}
-
-        def deliver(host: str, job: Job | InputError) -> None:
-            if not jobs[host].done():
-                jobs[host].set_result(job)
 
         async def one(host: str) -> Result:
-            result = await self._one(host, await jobs[host], devices, gates, waits_s, thread.tell)
+            result = await self._one(host, jobs[host], devices, gates, waits_s, thread.tell)
             thread.tell((host, result))
             return result
 
         many = ManyHosts(one, lambda result: bool(result.get("failed")), _not_begun, crowd.limits)
 
         async def work() -> dict[str, Result]:
-            jobs.update((host, asyncio.get_running_loop().create_future()) for host in names)
-            ready.set()
             try:
-                return await many.run(names)
+                return await many.run(jobs)
             finally:
                 await devices.close()
 
-        def delivered() -> Iterator[None]:
-            ready.wait()
-            for host, job in prepared:
-                thread.call(deliver, host, job)
-                yield
-
-        return thread.run(work(), devices, delivered())
+        return thread.run(work(), devices)
 
     async def _one(
         self,
@@ -165,9 +139,6 @@ class ActionModule(FencingAction):
         except Exception as error:
             # A bug that one host brings to light must not take the others with it.
             return failed(f"{host}: {bug(error)}. Nobody knows the power of this host.")
-
-    def _total_s(self, job: Job, waits_s: Mapping[str, float]) -> float:
-        return _budget.total_s(job.host, job.options.state, _with_inrush_wait(job, waits_s))
 
 
 def _with_inrush_wait(job: Job, waits_s: Mapping[str, float]) -> Numbers:

@@ -19,7 +19,7 @@ import os
 import queue
 import signal
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from types import FrameType
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -42,9 +42,6 @@ class _Ended:
     """The last thing in the queue."""
 
 
-_NOTHING = object()
-
-
 class LoopThread(Generic[Answer, Told]):
     """One run of a coroutine. ``tell`` may be called from its thread; ``show`` is called in the main thread."""
 
@@ -60,15 +57,8 @@ class LoopThread(Generic[Answer, Told]):
     def tell(self, what: Told) -> None:
         self._told.put(what)
 
-    def call(self, what: Callable[..., object], *arguments: object) -> None:
-        """Call something in the thread of the loop, from another thread. Once the work has ended nothing is called any more."""
-        with contextlib.suppress(RuntimeError):  # the loop is closed
-            self._loop.call_soon_threadsafe(what, *arguments)
-
-    def run(
-        self, work: Coroutine[Any, Any, Answer], interruptible: Interruptible, meanwhile: Iterator[object] | None = None
-    ) -> Answer:
-        """Run the coroutine to its end and return its answer. ``meanwhile`` is done step by step in this thread, beside the work.
+    def run(self, work: Coroutine[Any, Any, Answer], interruptible: Interruptible) -> Answer:
+        """Run the coroutine to its end and return its answer.
 
         Whatever is raised in this thread meanwhile (Ansible's task timeout is an alarm that raises) and the signals SIGINT and
         SIGTERM interrupt the work; they take effect when it has ended. So does the death of the program that this process
@@ -78,7 +68,7 @@ class LoopThread(Generic[Answer, Told]):
         handlers = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             thread.start()
-            self._watch(interruptible, meanwhile or iter(()))
+            self._watch(interruptible)
         except BaseException:
             self._cut_short(interruptible)
             raise
@@ -92,15 +82,14 @@ class LoopThread(Generic[Answer, Told]):
             raise self._error
         return self._answer  # type: ignore[return-value]
 
-    def _watch(self, interruptible: Interruptible, meanwhile: Iterator[object]) -> None:
-        noted = busy = False
+    def _watch(self, interruptible: Interruptible) -> None:
+        noted = False
         while True:
             if not noted and (self._signal is not None or _is_orphan()):
                 noted = True
                 self._cut_short(interruptible)
-            busy = not noted and next(meanwhile, _NOTHING) is not _NOTHING
             try:
-                told = self._told.get(timeout=0 if busy else LOOK_S)
+                told = self._told.get(timeout=LOOK_S)
             except queue.Empty:
                 continue
             if isinstance(told, _Ended):
@@ -110,7 +99,8 @@ class LoopThread(Generic[Answer, Told]):
 
     def _cut_short(self, interruptible: Interruptible) -> None:
         interruptible.interrupt()
-        self.call(self._cancel)
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the work has ended by itself
+            self._loop.call_soon_threadsafe(self._cancel)
 
     def _cancel(self) -> None:
         if self._task is not None:
