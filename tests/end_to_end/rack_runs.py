@@ -149,10 +149,13 @@ class Playbooks:
         hosts: str = "all",
         forks: int = 5,
         keywords: Mapping[str, Any] | None = None,
+        action: str = "fence",
     ) -> RunningPlaybook:
         """One task for each of ``steps``, which are its options. ``keywords`` stand beside them (``timeout``, ``ignore_errors``)."""
         number = next(self._numbers)
-        tasks = [{"name": "Fence", "hostpm.fencing.fence": dict(step), **(keywords or {})} for step in steps or ({},)]
+        tasks = [
+            {"name": "Fence", f"hostpm.fencing.{action}": dict(step), **(keywords or {})} for step in steps or ({},)
+        ]
         play = {"name": "Run", "hosts": hosts, "gather_facts": False, "tasks": tasks}
         playbook, results = self.folder / f"play{number}.yml", self.folder / f"results{number}.jsonl"
         output = self.folder / f"output{number}.txt"

@@ -90,10 +90,11 @@ def broken(tmp_path: Path) -> Iterator[tuple[RunningRack, Playbooks]]:
 
 
 @pytest.fixture
-def interrupted(broken: tuple[RunningRack, Playbooks]) -> Iterator[Interrupted]:
-    """A restart of all hosts that has come as far as it can."""
+def interrupted(broken: tuple[RunningRack, Playbooks], request: pytest.FixtureRequest) -> Iterator[Interrupted]:
+    """A restart of all hosts, by one of the actions, that has come as far as it can."""
     rack, playbooks = broken
-    program = playbooks.start({"state": "restarted", "log": str(playbooks.log)}, forks=len(MOMENTS))
+    action = getattr(request, "param", "fence")
+    program = playbooks.start({"state": "restarted", "log": str(playbooks.log)}, forks=len(MOMENTS), action=action)
     try:
         eventually(lambda: all_are_there(rack, playbooks), 60.0, "all hosts are in the middle of their restart")
         yield Interrupted(rack, playbooks, program)
@@ -123,7 +124,7 @@ def to_its_group(number: signal.Signals, program: RunningPlaybook) -> None:
 
 def to_its_workers(number: signal.Signals, program: RunningPlaybook) -> None:
     workers = program.workers()
-    assert len(workers) == len(MOMENTS)
+    assert len(workers) in (1, len(MOMENTS))  # one for all hosts, or one for each
     for worker in workers:
         os.kill(worker, number)
 
@@ -137,7 +138,11 @@ WAYS = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    ("interrupted", "way"),
+    [*(("fence", way) for way in WAYS), ("fence_all", "SIGTERM"), ("fence_all", "SIGKILL")],
+    indirect=["interrupted"],
+)
 def test_a_signal_ends_everything_and_nothing_is_switched_any_more(interrupted: Interrupted, way: str) -> None:
     send, number = WAYS[way]
     rack = interrupted.rack
