@@ -320,13 +320,14 @@ class ForeignModules:
 
     They are not shared, since Ansible's executor keeps the folder and the payload of a run on them: with shared ones answers
     are taken for another agent's in silence. Its plugin loader is not safe in threads either, so that but for the module's own
-    process only one run is under way at a time. ``clean`` takes secrets out of what a module prints.
+    process only one run is under way at a time, of all hosts of the task. ``clean`` takes secrets out of what a module prints.
     """
+
+    _alone = threading.Lock()
 
     def __init__(self, action: Any, task_vars: Mapping[str, Any], clean: Callable[[str], str]) -> None:
         self._action = action
         self._clean = clean
-        self._alone = threading.Lock()
         # The module runs here, whatever the host is: nothing that says how the host is spoken to matters.
         self._task_vars = {
             **{key: value for key, value in task_vars.items() if not key.startswith(OF_THE_HOST)},

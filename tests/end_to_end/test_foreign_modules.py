@@ -105,6 +105,32 @@ def test_no_answer_is_ever_taken_for_another_agents(tmp_path: Path) -> None:
     assert left_behind(programs) == []
 
 
+def test_no_answer_is_ever_taken_for_another_hosts(tmp_path: Path) -> None:
+    """All hosts in one process, each with modules of its own."""
+    hosts = {}
+    for number in range(1, 5):
+        (tmp_path / f"node{number}").mkdir()
+        agents = {
+            f"tap{tap}": busbar(tmp_path / f"node{number}", tap, "tells", kind="supply", parallel=True)
+            for tap in (1, 2)
+        }
+        hosts[f"node{number}"] = {"fence_agents": agents, "fence_levels": [list(agents)]}
+    programs = Programs(tmp_path / "run", {"all": {"hosts": hosts}})
+    task = {
+        "name": "All",
+        "hostpm.fencing.fence_all": {},
+        "run_once": True,
+        "failed_when": False,
+        "loop": [1, 2, 3, 4, 5],
+    }
+    rounds = programs.play([task]).of("node1")["results"]
+    for result in rounds:
+        for host, own in result["hosts"].items():
+            expected = {f"tap{tap}": f"I am {tmp_path}/{host}/tap{tap}" for tap in (1, 2)}
+            assert {name: agent["msg"] for name, agent in own["agents"].items()} == expected
+    assert len(rounds) == 5 and left_behind(programs) == []
+
+
 def left_behind(programs: Programs) -> list[str]:
     """Files in Ansible's temporary folders, but for the names of turns at devices."""
     folders = (programs.home / "tmp", programs.folder / ".ansible")

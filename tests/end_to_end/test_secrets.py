@@ -434,6 +434,32 @@ def test_no_secret_is_in_the_artifacts_and_events_of_ansible_runner(rack: Runnin
     assert secrets_found(text) == secrets_found(done.stdout + done.stderr) == set()
 
 
+def test_no_secret_is_in_anything_that_a_task_for_all_hosts_tells(rack: RunningRack, tmp_path: Path) -> None:
+    """One host's secret must not be told with another host's result either."""
+    rack.reset()
+    programs = Programs(tmp_path / "run", inventory_of(rack, tmp_path))
+    (tmp_path / "vault").write_text(VAULT_PASSWORD)
+    log = tmp_path / "ansible.log"
+    run = {"run_once": True, "register": "fence_run", "ignore_errors": True}
+    done = programs.play(
+        [
+            {"name": "Read all", "hostpm.fencing.fence_all": {"progress": True}, **run},
+            {"name": "All off", "hostpm.fencing.fence_all": {"state": "off", "confirm_reads": 1}, **run},
+            {"name": "Verdict", "hostpm.fencing.fence_result": {}, "ignore_errors": True},
+            {"name": "Show", "ansible.builtin.debug": {"msg": [VISIBLE, "{{ fence_run }}"]}, "run_once": True},
+        ],
+        "-vvvvv", "--diff", "--vault-password-file", str(tmp_path / "vault"),
+        env={**TALKATIVE, "ANSIBLE_LOG_PATH": str(log)}, longest_s=LONGEST_S,
+    )  # fmt: skip
+    hosts = done.results[0][1]["hosts"]
+    assert (hosts["node1"]["power"], hosts["blabs"]["agents"]["tap"]["reason"]) == ("on", "refused")
+    assert all(hosts[host]["failed"] for host in hosts if host.startswith(("bad-", "template-")))
+    places = [done.stdout, done.stderr, programs.recording.read_text(), json.dumps(done.results), log.read_text()]
+    places.append((tmp_path / "fence.jsonl").read_text())
+    assert VISIBLE in places[0] and "barrier" in places[-1]
+    assert secrets_found("".join(places)) == set()
+
+
 def test_no_secret_is_in_an_ad_hoc_result_as_json(rack: RunningRack, tmp_path: Path) -> None:
     rack.reset()
     programs = Programs(tmp_path / "run", inventory_of(rack, tmp_path))
