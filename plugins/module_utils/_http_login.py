@@ -22,7 +22,9 @@ from ansible_collections.hostpm.fencing.plugins.module_utils._contract import Au
 from ansible_collections.hostpm.fencing.plugins.module_utils._http import HttpDevice, Reply, shown
 
 # A scheme in front of its parameters, or one parameter; what stands in quotes is skipped as a whole.
-CHALLENGE_PART = re.compile(r'([A-Za-z][\w-]*)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",]+))|(?=\s+[A-Za-z][\w-]*\s*=|\s*(?:,|$)))')
+CHALLENGE_PART = re.compile(
+    r'([A-Za-z][\w-]*)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",]+))|(?=\s+[A-Za-z][\w-]*\s*=|\s*(?:,|$)))'
+)
 # The hashes of RFC 7616, the better one first. "-sess" has the first hash cover the nonces, too.
 HASHES = {"SHA-256": "sha256", "SHA-256-SESS": "sha256", "MD5": "md5", "MD5-SESS": "md5"}
 

@@ -78,15 +78,44 @@ options:
   model:
     description:
       - The family of the device.
-@MODELS@
+      - V(custom) is a device whose requests and rules stand in O(status), O(switch_on), O(switch_off), O(reads_on) and O(reads_off).
+        A worked example is in the collection's C(docs/adding_an_http_device.md).
+      - V(dli_rest) is Digital Loggers with the REST API switched on, V(dli_web) their elder web power switches.
+      - V(epowerswitch_8m) is the ePowerSwitch 8M+ and V(epowerswitch_r2) those with REV.2 firmware, with their hidden page
+        C(hidden.htm) switched on.
+      - V(ip9258s) is the Aviosys IP Power 9258 of the later kind (9258S, 9258T, 9258HP). The first one, whose outlets are P60 to P63, is
+        recognized and refused.
+      - V(jaws) is Server Technology PRO2, PRO3X and PRO4X with the JSON API (JAWS).
+      - V(lindy_ipower) is the Lindy IPower Classic 8 (32657). Its sources are unclear, so it needs O(accept_untested).
+      - V(netio) is NETIO with the JSON API switched on and writing allowed.
+      - V(openbmc) is OpenBMC with its own REST API. It is a chassis, which senses the host itself; all others are supplies. Where the
+        BMC speaks Redfish, M(hostpm.fencing.redfish_power) is better.
+      - V(shelly_gen2) is Shelly Plus, Pro, Gen3 and Gen4; its user is always C(admin).
+      - V(tasmota) is anything with Tasmota, release 9.3 or later if it has a password.
     type: str
     required: true
     choices:
-@CHOICES@
+      - custom
+      - dli_rest
+      - dli_web
+      - epowerswitch_8m
+      - epowerswitch_r2
+      - ip9258s
+      - jaws
+      - lindy_ipower
+      - netio
+      - openbmc
+      - shelly_gen2
+      - tasmota
   outlet:
     description:
       - The outlet, as O(model) has it. Most count from 1.
-@OUTLETS@
+      - V(dli_rest), V(dli_web), V(epowerswitch_8m), V(ip9258s), V(lindy_ipower), V(netio) and V(tasmota) have the number that is
+        on the device, from 1.
+      - V(shelly_gen2) has the number of the switch component, from 0.
+      - V(epowerswitch_r2) has module and outlet, C(M0:O1); V(jaws) has C(AA7).
+      - With O(model=custom) it is what C({outlet}) stands for in the requests and rules; without C({outlet}) it must be left out.
+      - V(openbmc) has none.
     type: raw
   accept_untested:
     description:
@@ -94,6 +123,128 @@ options:
       - Try it with an outlet that feeds nothing.
     type: bool
     default: false
+  device_kind:
+    description:
+      - What the device is. V(supply) switches what feeds the host, as an outlet does; V(chassis) switches and senses the host itself.
+      - Needed with O(model=custom), and for nothing else.
+    type: str
+    choices: [chassis, supply]
+  status:
+    description:
+      - The request whose answer tells the power.
+      - Needed with O(model=custom), and for nothing else.
+    type: dict
+    suboptions:
+      method:
+        description: The HTTP method.
+        type: str
+        choices: [GET, POST, PUT, PATCH]
+        default: GET
+      path:
+        description: The path, with the query if there is one. C({outlet}) stands for O(outlet).
+        type: str
+        required: true
+      body:
+        description: The body. C({outlet}) stands for O(outlet).
+        type: str
+      content_type:
+        description: The media type of the body, such as C(application/json).
+        type: str
+      headers:
+        description: Further headers. They are not masked, so those that speak of secrets are refused.
+        type: dict
+  switch_on:
+    description:
+      - The request that switches on. It must do no harm when it is repeated.
+      - Needed with O(model=custom), and for nothing else.
+    type: dict
+    suboptions:
+      method:
+        description: The HTTP method.
+        type: str
+        choices: [GET, POST, PUT, PATCH]
+        default: GET
+      path:
+        description: The path, with the query if there is one. C({outlet}) stands for O(outlet).
+        type: str
+        required: true
+      body:
+        description: The body. C({outlet}) stands for O(outlet).
+        type: str
+      content_type:
+        description: The media type of the body, such as C(application/json).
+        type: str
+      headers:
+        description: Further headers. They are not masked, so those that speak of secrets are refused.
+        type: dict
+  switch_off:
+    description:
+      - The request that switches off. It must do no harm when it is repeated.
+      - Needed with O(model=custom), and for nothing else.
+    type: dict
+    suboptions:
+      method:
+        description: The HTTP method.
+        type: str
+        choices: [GET, POST, PUT, PATCH]
+        default: GET
+      path:
+        description: The path, with the query if there is one. C({outlet}) stands for O(outlet).
+        type: str
+        required: true
+      body:
+        description: The body. C({outlet}) stands for O(outlet).
+        type: str
+      content_type:
+        description: The media type of the body, such as C(application/json).
+        type: str
+      headers:
+        description: Further headers. They are not masked, so those that speak of secrets are refused.
+        type: dict
+  reads_on:
+    description:
+      - What the answer to O(status) is like while the power is on, either O(reads_on.json) with O(reads_on.equals), or O(reads_on.matches).
+      - If both O(reads_on) and O(reads_off) fit, or none, the power is V(unknown).
+      - Needed with O(model=custom), and for nothing else.
+    type: dict
+    suboptions:
+      json:
+        description:
+          - Where the value is in a JSON answer, such as C(relays[0].state). Places in a list count from 0.
+          - C({outlet}) stands for O(outlet).
+        type: str
+      equals:
+        description:
+          - The exact value. Type and case count.
+          - YAML takes V(on) and V(off) for booleans; put texts in quotes.
+        type: raw
+      matches:
+        description:
+          - A regular expression of Python that must fit somewhere in the answer. Case counts, C(^) is the beginning of the answer.
+          - C({outlet}) stands for O(outlet).
+        type: str
+  reads_off:
+    description:
+      - What the answer to O(status) is like while the power is off, either O(reads_off.json) with O(reads_off.equals), or O(reads_off.matches).
+      - If both O(reads_on) and O(reads_off) fit, or none, the power is V(unknown).
+      - Needed with O(model=custom), and for nothing else.
+    type: dict
+    suboptions:
+      json:
+        description:
+          - Where the value is in a JSON answer, such as C(relays[0].state). Places in a list count from 0.
+          - C({outlet}) stands for O(outlet).
+        type: str
+      equals:
+        description:
+          - The exact value. Type and case count.
+          - YAML takes V(on) and V(off) for booleans; put texts in quotes.
+        type: raw
+      matches:
+        description:
+          - A regular expression of Python that must fit somewhere in the answer. Case counts, C(^) is the beginning of the answer.
+          - C({outlet}) stands for O(outlet).
+        type: str
 notes:
   - Proxies, C(.netrc) and redirects to other hosts are never followed, and cookies are not kept.
 """

@@ -28,7 +28,9 @@ from devices.redfish_servers import SocketServer
 
 USERNAME = "fence"
 PASSWORD = "canary-Pa55word-of-the-pdu"
-LOGIN_PAGE = "<html><title>Login</title><form action=/login.tgi>User Name <input name=Username> P01 on off</form></html>"
+LOGIN_PAGE = (
+    "<html><title>Login</title><form action=/login.tgi>User Name <input name=Username> P01 on off</form></html>"
+)
 
 
 @dataclass
@@ -141,7 +143,9 @@ class WebServer:
         self.refused += bool(given) and not stale
         nonce = secrets.token_hex(12)
         self.nonces[nonce] = 0
-        wanted = f'Digest qop="auth,auth-int", realm="pdu, 1", nonce="{nonce}", opaque="x=y", algorithm={self.algorithm}'
+        wanted = (
+            f'Digest qop="auth,auth-int", realm="pdu, 1", nonce="{nonce}", opaque="x=y", algorithm={self.algorithm}'
+        )
         return Page("", 401, headers={"WWW-Authenticate": f'Basic realm="old", {wanted}' + ", stale=true" * stale})
 
     def _fits(self, parts: Mapping[str, str], asked: Asked) -> bool:
@@ -216,7 +220,7 @@ class Device(WebServer):
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         super().__init__(tls, "digest" if self.digest else "basic")
         self.obeys = True
-        self.power: dict[str, object] = {outlet: self.words[0] for outlet in self.outlets}
+        self.power: dict[str, object] = dict.fromkeys(self.outlets, self.words[0])
         self.commands: list[tuple[str, str]] = []
 
     @property
@@ -294,7 +298,11 @@ class Netio(Device):
             return Page("", 404)
         if asked.method == "POST":
             for order in json.loads(asked.body)["Outputs"]:
-                if not isinstance(order["ID"], int) or str(order["ID"]) not in self.power or order["Action"] not in (0, 1):
+                if (
+                    not isinstance(order["ID"], int)
+                    or str(order["ID"]) not in self.power
+                    or order["Action"] not in (0, 1)
+                ):
                     return Page("", 400)
                 self.command(str(order["ID"]), order["Action"] == 1)
         outputs = [
@@ -306,4 +314,250 @@ class Netio(Device):
         return Page(content, content_type="application/json")
 
 
-DEVICES: tuple[type[Device], ...] = (EPowerSwitch8M, EPowerSwitchR2, Netio)
+class Jaws(Device):
+    """GET /jaws/monitor/outlets is a list of all; PATCH /jaws/control/outlets/ID is the command."""
+
+    model = "jaws"
+    status_path = "/jaws/monitor/outlets"
+    outlets = tuple(f"{unit}{number}" for unit in ("AA", "BA") for number in range(1, 5))
+    outlet, other, beyond = "BA3", "AA1", "AA48"
+    words = ("On", "Off")
+    strange = ("", "off", "OFF", "Idle", "Reboot", "Wait", None, False, 0)
+
+    def is_command(self, asked: Asked) -> bool:
+        return asked.method == "PATCH"
+
+    def page(self, asked: Asked) -> Page:
+        if asked.method == "GET" and asked.place == "/jaws/monitor/outlets":
+            rows = [
+                {"id": outlet, "name": f"Outlet {outlet}", "state": word, "status": "Normal", "socket_type": "C13"}
+                for outlet, word in self.power.items()
+            ]
+            return Page(rows, content_type="application/json")
+        outlet = asked.place.removeprefix("/jaws/control/outlets/")
+        if asked.method != "PATCH" or outlet not in self.power:
+            return Page("", 404)
+        self.command(outlet, {"on": True, "off": False}[json.loads(asked.body)["control_action"]])
+        return Page("", 204)
+
+
+class DliRest(Device):
+    """Outlets count from 0; state is what was asked for and physical_state what the relay does."""
+
+    model = "dli_rest"
+    status_path = "/restapi/relay/outlets/"
+    words = (True, False)
+    strange = (0, "false", "off", None, [])
+    digest = True
+
+    def is_command(self, asked: Asked) -> bool:
+        return asked.method == "PUT"
+
+    def page(self, asked: Asked) -> Page:
+        if asked.method == "GET" and asked.place == "/restapi/relay/outlets/":
+            rows = [
+                {"name": f"Outlet {outlet}", "critical": False, "locked": False, "state": False, "physical_state": word}
+                | {"transient_state": False, "cycle_delay": None}
+                for outlet, word in self.power.items()
+            ]
+            return Page(rows, content_type="application/json")
+        match = re.fullmatch(r"/restapi/relay/outlets/(\d+)/state/", asked.place)
+        if not match or str(int(match[1]) + 1) not in self.power:
+            return Page("", 404)
+        form = asked.headers.get("Content-Type") == "application/x-www-form-urlencoded"
+        if asked.method != "PUT" or "X-CSRF" not in asked.headers or not form:
+            return Page("", 403)
+        self.command(str(int(match[1]) + 1), {b"value=true": True, b"value=false": False}[asked.body])
+        return Page("", 204)
+
+
+class DliWeb(Device):
+    """The table of index.htm as it was recorded of an EPCR5, and its links as the commands."""
+
+    model = "dli_web"
+    status_path = "/index.htm"
+    outlets = tuple(str(number) for number in range(1, 6))
+    outlet, other, beyond = "4", "2", "8"
+    words = ("ON", "OFF")
+    strange = ("", "off", "Off", "OFFLINE", "0")
+
+    def is_command(self, asked: Asked) -> bool:
+        return asked.place == "/outlet"
+
+    def page(self, asked: Asked) -> Page:
+        if asked.method == "GET" and asked.place == "/outlet":
+            outlet, _equals, word = asked.query.partition("=")
+            if outlet not in self.power or word not in ("ON", "OFF"):
+                return Page("", 404)
+            self.command(outlet, word == "ON")
+            return Page('<META HTTP-EQUIV="refresh" content="0; URL=/index.htm">', content_type="text/html")
+        if asked.place != "/index.htm":
+            return Page("", 404)
+        rows = "".join(self._row(outlet, str(word)) for outlet, word in self.power.items())
+        heading = '<tr class="bus"><th colspan="2" class="name">Bus A:</th><th colspan="3">122.0V 0.0A</th></tr>'
+        whole = f'<html><title>Outlet Control</title><table class="form">\n{heading}\n{rows}</table>'
+        return Page(
+            whole + '<a href="outlet?a=OFF">All outlets OFF</a></html>', content_type='text/html; charset="utf-8"'
+        )
+
+    def _row(self, outlet: str, word: str) -> str:
+        colour, other = ("green", "OFF") if word == "ON" else ("red", "ON")
+        return (
+            f'<tr class="item"><td class="centered">{outlet}</td>\n<td>Outlet 1 OFF</td><td>\n\n'
+            f'<b><font color="{colour}">{word}</font></b>\n</td><td>\n\n    <a  href="outlet?{outlet}={other}">Switch {other}</a>\n'
+            f'\n</td><td>\n\n<!-- \n\n<a  href="outlet?{outlet}=CCL">Cycle</a>\n\n -->\n\n</td></tr>\n\n'
+        )
+
+
+class ShellyGen2(Device):
+    """RPC over HTTP: Shelly.GetStatus tells of all components, Switch.Set is the command. Switches count from 0."""
+
+    model = "shelly_gen2"
+    status_path = "/rpc/Shelly.GetStatus"
+    outlets = tuple(str(number) for number in range(4))
+    outlet, other = "3", "0"
+    words = (True, False)
+    strange = (0, "off", "false", None)
+    digest = True
+
+    def is_command(self, asked: Asked) -> bool:
+        return asked.place == "/rpc/Switch.Set"
+
+    def page(self, asked: Asked) -> Page:
+        if asked.place == "/rpc/Shelly.GetStatus":
+            switches = {
+                f"switch:{outlet}": {"id": int(outlet), "source": "init", "output": word, "apower": 0.0}
+                for outlet, word in self.power.items()
+            }
+            content = {"cloud": {"connected": False}, "input:0": {"id": 0, "state": False}, **switches}
+            return Page(content, content_type="application/json")
+        if asked.method != "POST" or asked.place != "/rpc/Switch.Set":
+            return Page({"code": 404, "message": f"No handler for {asked.place}"}, 404)
+        given = json.loads(asked.body)
+        outlet = str(given["id"])
+        if type(given["id"]) is not int or type(given["on"]) is not bool or outlet not in self.power:
+            return Page({"code": -105, "message": f"Argument 'id', value {outlet} not found!"}, 500)
+        before = self.power[outlet]
+        self.command(outlet, given["on"])
+        return Page({"was_on": before}, content_type="application/json")
+
+
+class Tasmota(Device):
+    """/cm?cmnd=...: State tells of all relays; a wrong password is answered with a warning, by old releases with 200."""
+
+    model = "tasmota"
+    status_path = "/cm?cmnd=State"
+    outlets = tuple(str(number) for number in range(1, 5))
+    outlet, other = "3", "1"
+    words = ("ON", "OFF")
+    strange = ("", "off", "Off", "TOGGLE", "HOLD", None, 0, False)
+
+    def is_command(self, asked: Asked) -> bool:
+        return asked.query.startswith("cmnd=Power")
+
+    def page(self, asked: Asked) -> Page:
+        if asked.place != "/cm":
+            return Page("", 404)
+        if asked.query == "cmnd=State":
+            single = len(self.power) == 1
+            relays = {"POWER" if single else f"POWER{outlet}": word for outlet, word in self.power.items()}
+            return Page({"Time": "2026-11-01T00:00:00", "UptimeSec": 9, **relays, "Wifi": {"AP": 1}})
+        match = re.fullmatch(r"cmnd=Power(\d+) (ON|OFF)", asked.query)
+        if not match or match[1] not in self.power:
+            return Page({"Command": "Unknown"})
+        self.command(match[1], match[2] == "ON")
+        return Page({f"POWER{match[1]}": match[2]})
+
+
+class LindyIpower(Device):
+    """status.xml with one text of many values, eight of them outlets; ons.cgi and offs.cgi with a mask of 24 digits."""
+
+    model = "lindy_ipower"
+    status_path = "/status.xml"
+    outlets = tuple(str(number) for number in range(1, 8))
+    beyond = "8"
+    strange = ("", "2", "unknown", "00", "-")
+
+    def is_command(self, asked: Asked) -> bool:
+        return asked.place.endswith(".cgi")
+
+    def page(self, asked: Asked) -> Page:
+        if asked.place == "/status.xml":
+            values = ["0.0", "0.0", "230", *["0"] * 7, *(str(word) for word in self.power.values())]
+            return Page(f"<response><pot0>{','.join(values)}</pot0></response>", content_type="text/xml")
+        if asked.method != "GET" or asked.place not in ("/ons.cgi", "/offs.cgi"):
+            return Page("", 404)
+        mask = re.fullmatch(r"led=([01]{24})", asked.query)
+        if not mask:
+            return Page("", 400)
+        for number, digit in enumerate(mask[1], start=1):
+            if digit == "1":
+                self.command(str(number), asked.place == "/ons.cgi")
+        return Page("Success!")
+
+
+class Ip9258S(Device):
+    """set.cmd with getpower and setpower; outlets are p61 to p64."""
+
+    model = "ip9258s"
+    status_path = "/set.cmd?cmd=getpower"
+    outlets = ("1", "2", "3")
+    outlet, other, beyond = "3", "1", "4"
+
+    def is_command(self, asked: Asked) -> bool:
+        return asked.query.startswith("cmd=setpower")
+
+    def page(self, asked: Asked) -> Page:
+        if asked.method != "GET" or asked.place != "/set.cmd":
+            return Page("", 404)
+        command, *parts = asked.query.split(" ")
+        for part in parts if command == "cmd=setpower" else []:
+            match = re.fullmatch(r"p6(\d)=([01])", part)
+            assert match, part
+            self.command(match[1], match[2] == "1")
+        return Page("<html>" + ",".join(f"p6{outlet}={word}" for outlet, word in self.power.items()) + "</html>")
+
+
+class OpenBmc(Device):
+    """The REST view of D-Bus objects: attributes of chassis0 and host0."""
+
+    model = "openbmc"
+    status_path = "/xyz/openbmc_project/state/chassis0/attr/CurrentPowerState"
+    outlets = ("",)
+    outlet = other = beyond = ""
+    words = ("xyz.openbmc_project.State.Chassis.PowerState.On", "xyz.openbmc_project.State.Chassis.PowerState.Off")
+    strange = ("Off", "", None, 0, words[1] + " ", words[1].replace("Off", "TransitioningToOff"), [words[1]])
+
+    def is_command(self, asked: Asked) -> bool:
+        return asked.method == "PUT"
+
+    def page(self, asked: Asked) -> Page:
+        state = "/xyz/openbmc_project/state"
+        if asked.method == "GET" and asked.place == self.status_path:
+            return Page({"data": self.power[""], "message": "200 OK", "status": "ok"}, content_type="application/json")
+        wanted = {
+            (f"{state}/host0/attr/RequestedHostTransition", "xyz.openbmc_project.State.Host.Transition.On"): True,
+            (
+                f"{state}/chassis0/attr/RequestedPowerTransition",
+                "xyz.openbmc_project.State.Chassis.Transition.Off",
+            ): False,
+        }.get((asked.place, json.loads(asked.body or b"{}").get("data")))
+        if asked.method != "PUT" or wanted is None:
+            return Page({"message": "404 Not Found", "status": "error"}, 404)
+        self.command("", wanted)
+        return Page({"data": None, "message": "200 OK", "status": "ok"}, content_type="application/json")
+
+
+DEVICES: tuple[type[Device], ...] = (
+    DliRest,
+    DliWeb,
+    EPowerSwitch8M,
+    EPowerSwitchR2,
+    Ip9258S,
+    Jaws,
+    LindyIpower,
+    Netio,
+    OpenBmc,
+    ShellyGen2,
+    Tasmota,
+)

@@ -8,13 +8,30 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
-from devices.http_servers import DEVICES, LOGIN_PAGE, PASSWORD, USERNAME, Asked, Device, Netio, Page
+import yaml
+from devices.http_servers import (
+    DEVICES,
+    LOGIN_PAGE,
+    PASSWORD,
+    USERNAME,
+    Asked,
+    Device,
+    DliRest,
+    Ip9258S,
+    Netio,
+    OpenBmc,
+    Page,
+    ShellyGen2,
+    Tasmota,
+)
 from devices.redfish_servers import Authority
 
 from ansible_collections.hostpm.fencing.plugins.module_utils._contract import (
@@ -24,6 +41,7 @@ from ansible_collections.hostpm.fencing.plugins.module_utils._contract import (
     Deadline,
     DeviceDriver,
     DeviceError,
+    Kind,
     NotFound,
     Power,
     Reading,
@@ -44,6 +62,8 @@ from ansible_collections.hostpm.fencing.plugins.module_utils._operation import (
     switch_power,
 )
 from ansible_collections.hostpm.fencing.plugins.module_utils._power_module import option_problems
+from ansible_collections.hostpm.fencing.plugins.plugin_utils._agent_types import find_type
+from ansible_collections.hostpm.fencing.plugins.plugin_utils._inventory_vars import parse_host
 
 OVERRUN_S = 0.5
 Options = dict[str, Any]
@@ -206,7 +226,9 @@ def test_a_device_that_takes_commands_and_does_nothing_is_not_believed(device: D
 def test_many_outlets_are_read_with_one_request(device: Device, connect: Connect) -> None:
     driver = connect(device)
     device.power[device.other] = device.words[1]
-    agents = [options_for(device, outlet=outlet) for outlet in (device.outlet, device.other, device.beyond, device.outlet)]
+    agents = [
+        options_for(device, outlet=outlet) for outlet in (device.outlet, device.other, device.beyond, device.outlet)
+    ]
     answers = driver.read_all(agents, soon())
     assert [getattr(answer, "power", type(answer)) for answer in answers] == [Power.ON, Power.OFF, NotFound, Power.ON]
     accepted = [each for each in device.log if each.headers.get("Authorization")]
@@ -214,7 +236,9 @@ def test_many_outlets_are_read_with_one_request(device: Device, connect: Connect
 
 
 @with_outlets
-def test_many_outlets_are_switched_and_one_that_is_not_there_stands_for_itself(device: Device, connect: Connect) -> None:
+def test_many_outlets_are_switched_and_one_that_is_not_there_stands_for_itself(
+    device: Device, connect: Connect
+) -> None:
     driver = connect(device)
     agents = [options_for(device, outlet=outlet) for outlet in (device.outlet, device.beyond, device.other)]
     complaints = driver.switch_all(agents, Power.OFF, soon())
@@ -251,13 +275,14 @@ def test_every_status_of_a_read_is_the_contract_s_error(status: int, device: Dev
 
 @every_family
 @pytest.mark.parametrize("status", [status for status in STATUSES if status != 206])
-def test_every_status_of_a_command_is_the_contract_s_error_and_nothing_is_sent_twice(status: int, device: Device) -> None:
+def test_every_status_of_a_command_is_the_contract_s_error_and_nothing_is_sent_twice(
+    status: int, device: Device
+) -> None:
     device.always(Page("", status), device.is_command)
     with pytest.raises(DeviceError) as caught:
         switch(options_for(device), Power.OFF)
     assert caught.type is STATUSES[status]
-    # Digest asks once more after a 401: it may only have been a nonce that is used up.
-    assert sum(device.is_command(each) for each in device.log) == 1 + (device.digest and status == 401)
+    assert sum(device.is_command(each) for each in device.log) == 1
 
 
 @every_family
@@ -269,7 +294,9 @@ def test_a_login_page_with_200_is_no_status(device: Device) -> None:
 
 
 @every_family
-@pytest.mark.parametrize("content", ["", "off", "0", "null", "[]", "{}", "false", '{"Outputs": 0}', "[" * 5000, "<x>" * 9])
+@pytest.mark.parametrize(
+    "content", ["", "off", "0", "null", "[]", "{}", "false", '{"Outputs": 0}', "[" * 5000, "<x>" * 9]
+)
 def test_what_is_no_status_is_never_off(content: str, device: Device) -> None:
     device.always(Page(content))
     with pytest.raises((BadReply, NotFound)):
@@ -429,3 +456,257 @@ def test_two_states_of_one_outlet_are_unknown(start: Start) -> None:
     device.rules.clear()
     device.always(Page('{"Outputs": [{"ID": 1, "State": 1}, {"ID": 4, "State": 1, "State": 0}]}'))
     assert read(options_for(device)).power is Power.UNKNOWN
+
+
+def test_a_digital_loggers_page_tells_of_relays_and_not_of_wishes(start: Start) -> None:
+    device = start(DliRest)
+    device.power["7"] = True  # its wish, state, is off in all rows
+    assert read(options_for(device)).power is Power.ON
+
+
+def test_a_shelly_counts_from_0_as_its_own_page_does(start: Start) -> None:
+    device = start(ShellyGen2)
+    switch(options_for(device, outlet=0), Power.OFF)
+    assert device.commands == [("0", "off")]
+
+
+def test_an_ip_power_of_the_elder_kind_is_not_taken_for_a_later_one(start: Start) -> None:
+    device = start(Ip9258S)
+    device.always(Page("<html>P60=0,P61=0,P62=0,P63=0</html>"))
+    with pytest.raises(BadReply) as caught:
+        read(options_for(device))
+    assert "counts its outlets from 0" in str(caught.value)
+
+
+def test_a_tasmota_of_one_relay_has_outlet_1_and_no_other(start: Start) -> None:
+    device = start(Tasmota)
+    device.power = {"1": "OFF"}
+    assert read(options_for(device, outlet="1")).power is Power.OFF
+    with pytest.raises(NotFound):
+        read(options_for(device, outlet="2"))
+
+
+def test_an_old_tasmota_that_warns_with_200_did_not_accept_the_credentials(start: Start) -> None:
+    device = start(Tasmota)
+    device.always(Page({"WARNING": "Need user=<username>&password=<password>"}))
+    with pytest.raises(AuthenticationFailed):
+        read(options_for(device))
+
+
+def test_openbmc_is_a_chassis_in_transition_while_it_says_so(start: Start) -> None:
+    device = start(OpenBmc)
+    device.power[""] = "xyz.openbmc_project.State.Chassis.PowerState.TransitioningToOff"
+    reading = read(options_for(device))
+    assert (reading.power, reading.reason) == (Power.UNKNOWN, Reason.UNCONFIRMED)
+    assert TYPE.kind_of is not None
+    assert TYPE.kind_of(options_for(device)) is Kind.CHASSIS
+    assert TYPE.kind_of({"model": "netio"}) is Kind.SUPPLY
+
+
+@pytest.mark.parametrize("algorithm", ["SHA-256", "MD5", "SHA-256-sess", "MD5-sess"])
+def test_digest_logs_in_once_and_again_when_its_nonce_is_stale(algorithm: str, start: Start, connect: Connect) -> None:
+    device = start(ShellyGen2)
+    device.algorithm = algorithm
+    driver = connect(device)
+    for _turn in range(3):
+        driver.read_all([options_for(device)], soon())
+    assert len(device.log) == 4, "one challenge, three answers"
+    device.forget_nonces()
+    driver.switch_all([options_for(device)], Power.OFF, soon())
+    assert device.commands == [("3", "off")] and device.refused == 0
+    assert not [each for each in device.log if PASSWORD in str(each.headers)]
+
+
+def test_digest_does_not_fall_back_to_sending_the_password(start: Start) -> None:
+    device = start(ShellyGen2)
+    device.auth = "basic"
+    with pytest.raises(AuthenticationFailed):
+        read(options_for(device))
+    assert not [each for each in device.log if each.headers.get("Authorization")]
+
+
+# --- What users write ---------------------------------------------------------------------------------------------
+
+CUSTOM: Options = {
+    "model": "custom",
+    "device_kind": "supply",
+    "outlet": None,
+    "status": {"method": "GET", "path": "/state"},
+    "switch_on": {"method": "POST", "path": "/power", "body": '{"to": "on"}', "content_type": "application/json"},
+    "switch_off": {"method": "POST", "path": "/power", "body": '{"to": "off"}', "content_type": "application/json"},
+    "reads_on": {"json": "a.b[0].c", "equals": "on"},
+    "reads_off": {"json": "a.b[0].c", "equals": "off"},
+}
+BY_TEXT: Options = {**CUSTOM, "reads_on": {"matches": r"^state: on\b"}, "reads_off": {"matches": r"^state: off\b"}}
+
+
+class Anything(Device):
+    """A device that answers ``said``, and by it to what it is told."""
+
+    model = "custom"
+    said: object = {"a": {"b": [{"c": "on"}]}}
+
+    def page(self, asked: Asked) -> Page:
+        if asked.method == "POST":
+            self.said = {"a": {"b": [{"c": json.loads(asked.body)["to"]}]}}
+            self.commands.append(("", json.loads(asked.body)["to"]))
+        return Page(self.said)
+
+
+def test_custom_requests_and_rules_read_and_switch(start: Start) -> None:
+    device = start(Anything)
+    options = options_for(device, **CUSTOM)
+    assert option_problems(TYPE, options) == []
+    assert operate(options, Operation.OFF, 5.0).power is Power.OFF
+    assert operate(options, Operation.ON, 5.0).power is Power.ON
+    assert device.commands == [("", "off"), ("", "on")]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"a": {"b": [{"c": word}]}} for word in ("Off", "", None, False, 0, ["off"], "offline")
+    ] + [{"a": {"b": []}}, {"a": {"b": {"0": {"c": "off"}}}}, {"c": "off"}, ["off"], "off", '{"a": {"b": [{"c": "off", "c": "on"}]}}'],
+)  # fmt: skip
+def test_whatever_a_rule_does_not_name_is_unknown(said: object, start: Start) -> None:
+    device = start(Anything)
+    device.said = said
+    try:
+        reading = read(options_for(device, **CUSTOM))
+    except BadReply:
+        return
+    assert (reading.power, reading.reason) == (Power.UNKNOWN, Reason.BAD_REPLY)
+
+
+def test_an_answer_that_fits_both_rules_is_unknown(start: Start) -> None:
+    device = start(Anything)
+    device.said = "state: on\nstate: off\n"
+    rules = {"reads_on": {"matches": "state: on"}, "reads_off": {"matches": "state: off"}}
+    reading = read(options_for(device, **{**CUSTOM, **rules}))
+    assert reading.power is Power.UNKNOWN and "both" in reading.msg
+    device.said = {"x": "off", "y": "on"}
+    rules = {"reads_on": {"json": "y", "equals": "on"}, "reads_off": {"json": "x", "equals": "off"}}
+    assert read(options_for(device, **{**CUSTOM, **rules})).power is Power.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("said", "power"), [("state: on", Power.ON), ("state: off\n", Power.OFF), ("state: offer", None)]
+)
+def test_a_rule_may_be_a_regular_expression(said: str, power: Power | None, start: Start) -> None:
+    device = start(Anything)
+    device.said = said
+    assert read(options_for(device, **BY_TEXT)).power is (power or Power.UNKNOWN)
+
+
+def test_a_regular_expression_that_takes_for_ever_ends_at_the_deadline(start: Start) -> None:
+    device = start(Anything)
+    device.said = "a" * 60 + "!"
+    rules = {"reads_on": {"matches": r"^(a+)+$"}, "reads_off": {"matches": r"^off$"}}
+    began = time.monotonic()
+    with pytest.raises(TimedOut):
+        read(options_for(device, **{**CUSTOM, **rules}), 1.0)
+    assert time.monotonic() - began < 1.0 + OVERRUN_S
+
+
+WRONG: list[tuple[str, Options]] = [
+    ("device_kind", {"device_kind": None}),
+    ("status", {"status": None}),
+    ("status", {"status": {"path": "http://elsewhere/"}}),
+    ("status", {"status": {"path": "/a b"}}),
+    ("status", {"status": {"path": "/a\r\nHost: x"}}),
+    ("switch_on", {"switch_on": {"path": "/", "headers": {"X-Auth-Token": "geheim"}}}),
+    ("switch_on", {"switch_on": {"path": "/", "headers": {"Content-Length": "3"}}}),
+    ("switch_on", {"switch_on": {"path": "/", "headers": {"X-A": "b\r\nc: d"}}}),
+    ("switch_off", {"switch_off": {"path": "/{mask}"}}),
+    ("reads_on", {"reads_on": {"json": "a"}}),
+    ("reads_on", {"reads_on": {"json": "a", "equals": "on", "matches": "on"}}),
+    ("reads_on", {"reads_on": {"json": "a[b]", "equals": "on"}}),
+    ("reads_off", {"reads_off": {"matches": "("}}),
+    ("reads_off", {"reads_off": {"matches": "(off)*"}}),
+    ("reads_off", {"reads_off": {"json": "a.b[0].c", "equals": "on"}}),
+    ("outlet", {"outlet": "3"}),
+    ("outlet", {"switch_off": {"path": "/{outlet}"}}),
+    ("outlet", {"switch_off": {"path": "/{outlet}"}, "outlet": "../x"}),
+]
+
+
+@pytest.mark.parametrize(("option", "change"), WRONG, ids=lambda each: str(each)[:60])
+def test_what_users_write_is_checked_before_anything_is_sent(option: str, change: Options) -> None:
+    options = {"address": "pdu", "protocol": "https", **CUSTOM, **change}
+    assert option in [name for name, _what in option_problems(TYPE, options)]
+
+
+def test_what_is_for_custom_is_refused_elsewhere() -> None:
+    found = [
+        name
+        for name, _what in option_problems(TYPE, {**fake(Netio), "status": {"path": "/"}, "device_kind": "chassis"})
+    ]
+    assert found == ["device_kind", "status"]
+
+
+# --- The guide ----------------------------------------------------------------------------------------------------
+
+GUIDE = Path(__file__).resolve().parents[2] / "docs" / "adding_an_http_device.md"
+
+
+class RelayBoard(Device):
+    """The device of the guide that answers in JSON."""
+
+    outlets, outlet = ("0", "1"), ""
+
+    def page(self, asked: Asked) -> Page:
+        match = re.fullmatch(r"/api/relays(?:/(\d))?", asked.path)
+        if match and match[1] and asked.method == "PUT":
+            self.power[match[1]] = json.loads(asked.body)["state"]
+            self.commands.append((match[1], str(self.power[match[1]])))
+        words = {"1": "on"}
+        return Page(
+            {"relays": [{"id": int(key) + 1, "state": words.get(str(word), word)} for key, word in self.power.items()]}
+        )
+
+
+class NetBooter(Device):
+    """The device of the guide that answers in text: outlet 1 is at the right end."""
+
+    outlet = ""
+
+    def page(self, asked: Asked) -> Page:
+        if asked.query == "$A5":
+            return Page(f"$A0,{''.join(str(word) for word in reversed(self.power.values()))},0.00,XX")
+        match = re.fullmatch(r"\$A3 (\d) ([01])", asked.query)
+        if match is None:
+            return Page("$AF")
+        self.command(match[1], match[2] == "1")
+        return Page("$A0")
+
+
+@pytest.mark.parametrize(("kind", "block", "outlet"), [(RelayBoard, 0, "1"), (NetBooter, 1, "3")], ids=["json", "text"])
+def test_the_guide_works_as_it_is_written(kind: type[Device], block: int, outlet: str, start: Start) -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+    variables = yaml.safe_load(blocks[block].replace("{{ vault_pdu }}", PASSWORD))
+    server = start(kind)
+    variables["fence_agents"]["psu"].update(address="127.0.0.1", port=server.port, protocol="http")
+    parsed = parse_host("node", variables, lambda value: value, find_type)
+    agent = parsed.host.all_agents[0]
+    assert agent.kind is Kind.SUPPLY
+    assert operate(dict(agent.options), Operation.OFF, 5.0).ok
+    assert server.commands == [(outlet, "off")]
+    assert operate(dict(agent.options), Operation.ON, 5.0).ok
+    assert server.commands[1:] == [(outlet, "on")]
+
+
+def test_the_documentation_names_every_model_with_its_outlets() -> None:
+    documentation = yaml.safe_load(module_documentation())
+    options = documentation["options"]
+    assert options["model"]["choices"] == TYPE.argument_spec["model"]["choices"]
+    for family in FAMILIES.values():
+        assert [line for line in options["model"]["description"] if f"V({family.model})" in line], family.model
+        if family.outlet:
+            assert [line for line in options["outlet"]["description"] if f"V({family.model})" in line], family.model
+
+
+def module_documentation() -> str:
+    source = (GUIDE.parents[1] / "plugins" / "modules" / "http_power.py").read_text(encoding="utf-8")
+    match = re.search(r'DOCUMENTATION = r"""(.*?)"""', source, re.DOTALL)
+    assert match
+    return match[1]

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Union
 
 from ansible_collections.hostpm.fencing.plugins.module_utils._contract import (
     AgentType,
@@ -30,6 +30,7 @@ from ansible_collections.hostpm.fencing.plugins.module_utils._contract import (
     Refused,
     Unsupported,
 )
+from ansible_collections.hostpm.fencing.plugins.module_utils._devices import _http_custom as custom
 from ansible_collections.hostpm.fencing.plugins.module_utils._devices.http_families import FAMILIES, Ask, Family
 from ansible_collections.hostpm.fencing.plugins.module_utils._http import (
     DEFAULT_PORT,
@@ -129,7 +130,13 @@ def _text(body: bytes) -> str:
 # --- What the options say -----------------------------------------------------------------------------------------
 
 
-def family_of(options: Options) -> Family:
+# What the driver needs to know of a device: a row of the table, or what the user wrote.
+AnyFamily = Union[Family, custom.Custom]
+
+
+def family_of(options: Options) -> AnyFamily:
+    if options["model"] == custom.MODEL:
+        return custom.Custom(options)
     return FAMILIES[str(options["model"])]
 
 
@@ -173,7 +180,8 @@ def describe(options: Options) -> str:
 
 def problems(options: Options) -> list[Problem]:
     family = family_of(options)
-    found = [*address_problems(options), *_login_problems(options, family), *_outlet_problems(options, family)]
+    found = [*custom.problems(options), *address_problems(options)]
+    found += [*_login_problems(options, family), *_outlet_problems(options, family)]
     if family.trust == "C" and not options.get("accept_untested"):
         found.append(
             (
@@ -195,12 +203,15 @@ def address_problems(options: Options) -> list[Problem]:
     return found
 
 
-def _login_problems(options: Options, family: Family) -> list[Problem]:
+def _login_problems(options: Options, family: AnyFamily) -> list[Problem]:
     found: list[Problem] = []
     auth, protocol = options.get("auth"), protocol_of(options)
     if protocol not in family.protocols:
         found.append(
-            ("protocol", f"must be {family.protocols[0]} for {family.model}, which speaks no TLS; keep it on a network that you trust")
+            (
+                "protocol",
+                f"must be {family.protocols[0]} for {family.model}, which speaks no TLS; keep it on a network that you trust",
+            )
         )
     if auth and auth not in family.auth:
         found.append(("auth", f"must be one of {', '.join(family.auth)} for {family.model}"))
@@ -213,7 +224,7 @@ def _login_problems(options: Options, family: Family) -> list[Problem]:
     return found
 
 
-def _outlet_problems(options: Options, family: Family) -> list[Problem]:
+def _outlet_problems(options: Options, family: AnyFamily) -> list[Problem]:
     outlet = options.get("outlet")
     if not family.outlet:
         return [("outlet", f"must be left out for {family.model}, which has none")] if outlet is not None else []
@@ -233,9 +244,10 @@ ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "username": {"type": "str"},
     "password": {"type": "str", "no_log": True},
     "auth": {"type": "str", "choices": ["basic", "digest", "none"]},
-    "model": {"type": "str", "required": True, "choices": sorted(FAMILIES)},
+    "model": {"type": "str", "required": True, "choices": [custom.MODEL, *sorted(FAMILIES)]},
     "outlet": {"type": "raw"},
     "accept_untested": {"type": "bool", "default": False},
+    **custom.ARGUMENTS,
 }
 
 TYPE = AgentType(

@@ -311,7 +311,8 @@ class Family:
         rows = self.table.rows(text)
         if rows is None:
             raise BadReply(
-                f"its answer is not the status of a {self.model}", "is the model right? Or is it a login page? Then look at auth"
+                f"its answer is not the status of a {self.model}",
+                "is the model right? Or is it a login page? Then look at auth",
             )
         found: dict[str, Any] = {}
         for name, value in rows:
@@ -333,7 +334,10 @@ class Family:
             if same(value, text):
                 return Reading(Power.UNKNOWN, raw, Reason.UNCONFIRMED, f"the device says {raw}: {meaning}")
         return Reading(
-            Power.UNKNOWN, raw, Reason.BAD_REPLY, f"{raw} is no documented status of a {self.model}; is the model right?"
+            Power.UNKNOWN,
+            raw,
+            Reason.BAD_REPLY,
+            f"{raw} is no documented status of a {self.model}; is the model right?",
         )
 
     def _check_first(self, found: Mapping[str, Any]) -> None:
@@ -341,7 +345,8 @@ class Family:
         numbers = [int(name) for name in found if name.isdecimal()]
         if self.first is not None and numbers and min(numbers) != self.first:
             raise BadReply(
-                f"it counts its outlets from {min(numbers)}, but a {self.model} from {self.first}", "set the right model"
+                f"it counts its outlets from {min(numbers)}, but a {self.model} from {self.first}",
+                "set the right model",
             )
 
     def _missing(self, found: Mapping[str, Any], outlet: str) -> str:
@@ -411,18 +416,223 @@ def _netio() -> Family:
         table=JsonRows("Outputs", name="ID", value="State"),
         on=1,
         off=0,
-        switch_on=Request("POST", "/netio.json", outputs, JSON, ACCEPT, each='{"ID": {outlet}, "Action": 1}', joint=", "),
-        switch_off=Request("POST", "/netio.json", outputs, JSON, ACCEPT, each='{"ID": {outlet}, "Action": 0}', joint=", "),
+        switch_on=Request(
+            "POST", "/netio.json", outputs, JSON, ACCEPT, each='{"ID": {outlet}, "Action": 1}', joint=", "
+        ),
+        switch_off=Request(
+            "POST", "/netio.json", outputs, JSON, ACCEPT, each='{"ID": {outlet}, "Action": 0}', joint=", "
+        ),
         auth=("basic", "none"),
         outlet="[1-9][0-9]?",
+    )
+
+
+def _jaws() -> Family:
+    control = "/jaws/control/outlets/{outlet}"
+    return Family(
+        model="jaws",
+        title="Server Technology PRO2, PRO3X and PRO4X with the JSON API (JAWS)",
+        source="drivers of pdudaemon (servertechpro2) and of the SKA telescope, which work; no text of the vendor at hand",
+        trust="B",
+        status=Request("GET", "/jaws/monitor/outlets", headers=ACCEPT),
+        table=JsonRows("", name="id", value="state"),
+        on="On",
+        off="Off",
+        switch_on=Request("PATCH", control, '{"control_action": "on"}', JSON, ACCEPT),
+        switch_off=Request("PATCH", control, '{"control_action": "off"}', JSON, ACCEPT),
+        auth=("basic",),
+        outlet="[A-Z]{2}[1-9][0-9]?",
+        example="AA7",
+        first=None,
+    )
+
+
+def _dli_rest() -> Family:
+    # Outlet 1 of the case is number 0 of the API. The vendor says that only physical_state is what the relay does.
+    state = "/restapi/relay/outlets/{outlet}/state/"
+    headers = {"X-CSRF": "x", **ACCEPT}
+    return Family(
+        model="dli_rest",
+        title="Digital Loggers power controllers with the REST API switched on",
+        source="digital-loggers.com/rest.html; drivers of ROS and SDSS that work",
+        trust="A",
+        status=Request("GET", "/restapi/relay/outlets/", headers=ACCEPT),
+        table=JsonRows("", value="physical_state"),
+        on=True,
+        off=False,
+        switch_on=Request("PUT", state, "value=true", FORM, headers),
+        switch_off=Request("PUT", state, "value=false", FORM, headers),
+        auth=("digest", "basic"),
+        protocols=("https", "http"),
+        outlet="[1-9][0-9]?",
+        first=0,
+        shift=-1,
+    )
+
+
+def _dli_web() -> Family:
+    return Family(
+        model="dli_web",
+        title="Digital Loggers web power switches without a REST API, their page index.htm",
+        source="powerman dli.dev and dli4.dev; the page as recorded for dlipower's tests",
+        trust="B",
+        status=Request("GET", "/index.htm"),
+        # The row of an outlet: its number, a name that anybody may choose, its state.
+        table=TextRows(
+            r"<td[^>]*>\s*(?P<outlet>\d+)\s*</td>\s*<td[^>]*>[^<]*</td>\s*<td[^>]*>\s*<b>\s*<font[^>]*>(?P<value>[^<]*)</font>"
+        ),
+        on="ON",
+        off="OFF",
+        switch_on=Request("GET", "/outlet?{outlet}=ON"),
+        switch_off=Request("GET", "/outlet?{outlet}=OFF"),
+        auth=("basic", "none"),
+        outlet="[1-8]",
+    )
+
+
+def _shelly_gen2() -> Family:
+    return Family(
+        model="shelly_gen2",
+        title="Shelly of the second generation and later (Plus, Pro, Gen3, Gen4), switch components",
+        source="shelly-api-docs.shelly.cloud, gen2: Switch, Authentication; fence_shelly_gen2",
+        trust="A",
+        # Shelly.GetStatus tells of all components: {"switch:0": {"id": 0, "output": true, ...}, ...}
+        status=Request("GET", "/rpc/Shelly.GetStatus"),
+        table=JsonMembers("", name=r"switch:(\d+)", value="output"),
+        on=True,
+        off=False,
+        switch_on=Request("POST", "/rpc/Switch.Set", '{"id": {outlet}, "on": true}', JSON),
+        switch_off=Request("POST", "/rpc/Switch.Set", '{"id": {outlet}, "on": false}', JSON),
+        auth=("digest", "none"),
+        protocols=("http",),
+        # People, too, call the first one 0: so does the device's own page.
+        outlet="0|[1-9][0-9]?",
+        example="0",
+        first=0,
+    )
+
+
+def _tasmota() -> Family:
+    return Family(
+        model="tasmota",
+        title="Plugs and relays with Tasmota, release 9.3 or later if it has a password",
+        source="tasmota.github.io/docs/Commands; pdudaemon tasmota",
+        trust="A",
+        # A device with one relay tells of POWER, one with several of POWER1, POWER2, ...
+        status=Request("GET", "/cm?cmnd=State"),
+        table=JsonMembers("", name=r"POWER(\d*)", only="1"),
+        on="ON",
+        off="OFF",
+        switch_on=Request("GET", "/cm?cmnd=Power{outlet}%20ON"),
+        switch_off=Request("GET", "/cm?cmnd=Power{outlet}%20OFF"),
+        auth=("basic", "none"),
+        protocols=("http",),
+        outlet="[1-9][0-9]?",
+        example="1",
+        complaints=(
+            (
+                r'"WARNING"\s*:\s*"Need user=',
+                AuthenticationFailed,
+                "it did not accept the credentials (it wants a user and a password)",
+                "look at username and password; releases before 9.3 take none in the header",
+            ),
+            (r'"Command"\s*:\s*"Unknown"', NotFound, "it does not know this outlet's command", "check the outlet"),
+        ),
+    )
+
+
+def _lindy_ipower() -> Family:
+    return Family(
+        model="lindy_ipower",
+        title="Lindy IPower Classic 8 (32657) and others of its maker with ons.cgi and offs.cgi",
+        source="pdudaemon ipower for the commands; scripts for sisters of it for status.xml, no text of the vendor",
+        trust="C",
+        status=Request("GET", "/status.xml"),
+        table=TextList(r"<pot0>([^<]*)</pot0>", start=10, count=8),
+        on="1",
+        off="0",
+        switch_on=Request("GET", "/ons.cgi?led={mask}"),
+        switch_off=Request("GET", "/offs.cgi?led={mask}"),
+        auth=("basic", "none"),
+        protocols=("http",),
+        # More places than outlets are in status.xml, and they are 0.
+        outlet="[1-8]",
+    )
+
+
+def _ip9258s() -> Family:
+    # The first IP Power 9258 counts from P60, and its manual wants all outlets in every command: it has no row.
+    return Family(
+        model="ip9258s",
+        title="Aviosys IP Power 9258 of the later kind (9258S, 9258T, 9258HP), whose outlets are p61 to p64",
+        source="Aviosys IP Power 9258S manual, HTTP command",
+        trust="B",
+        status=Request("GET", "/set.cmd?cmd=getpower"),
+        # p61=1,p62=0; firmwares differ in case and in what is between.
+        table=TextRows(r"(?i:\bp)6(?P<outlet>\d)=(?P<value>[^,&<\s]*)"),
+        on="1",
+        off="0",
+        switch_on=Request("GET", "/set.cmd?cmd=setpower{each}", each="+p6{outlet}=1", joint=""),
+        switch_off=Request("GET", "/set.cmd?cmd=setpower{each}", each="+p6{outlet}=0", joint=""),
+        auth=("basic", "none"),
+        protocols=("http",),
+        # Four-outlet devices tell of eight, and of the missing ones 0.
+        outlet="[1-4]",
+        example="3",
+    )
+
+
+def _openbmc() -> Family:
+    state = "/xyz/openbmc_project/state"
+    chassis = "xyz.openbmc_project.State.Chassis"
+    transition = "it is under way"
+    return Family(
+        model="openbmc",
+        title="OpenBMC with its own REST API (not Redfish)",
+        source="OpenBMC docs/host-management.md and D-Bus interface State.Chassis; powerman openbmc.dev asks for a soft off",
+        trust="B",
+        kind=Kind.CHASSIS,
+        status=Request("GET", f"{state}/chassis0/attr/CurrentPowerState", headers=ACCEPT),
+        table=JsonValue("data"),
+        on=f"{chassis}.PowerState.On",
+        off=f"{chassis}.PowerState.Off",
+        texts={
+            f"{chassis}.PowerState.TransitioningToOff": transition,
+            f"{chassis}.PowerState.TransitioningToOn": transition,
+        },
+        switch_on=Request(
+            "PUT",
+            f"{state}/host0/attr/RequestedHostTransition",
+            '{"data": "xyz.openbmc_project.State.Host.Transition.On"}',
+            JSON,
+        ),
+        switch_off=Request(
+            "PUT",
+            f"{state}/chassis0/attr/RequestedPowerTransition",
+            f'{{"data": "{chassis}.Transition.Off"}}',
+            JSON,
+        ),
+        auth=("basic",),
+        protocols=("https", "http"),
+        outlet="",
+        example="",
+        first=None,
     )
 
 
 FAMILIES: Mapping[str, Family] = {
     family.model: family
     for family in (
+        _dli_rest(),
+        _dli_web(),
         _epowerswitch_8m(),
         _epowerswitch_r2(),
+        _ip9258s(),
+        _jaws(),
+        _lindy_ipower(),
         _netio(),
+        _openbmc(),
+        _shelly_gen2(),
+        _tasmota(),
     )
 }
