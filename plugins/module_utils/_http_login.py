@@ -64,7 +64,8 @@ class Login:
         self._challenge = challenge = Challenge.of(reply)
         if challenge is None:
             raise AuthenticationFailed(
-                "it does not offer HTTP Digest (HTTP 401)", "look at the device's web settings; auth says how to log in"
+                "it offers no HTTP Digest with SHA-256 or MD5 (HTTP 401)",
+                "look at the device's web settings, and at auth if the agent has it",
             )
         if known is not None and not challenge.stale and known.nonce == challenge.nonce:
             return reply

@@ -309,7 +309,8 @@ class Netio(Device):
             {"ID": int(outlet), "Name": f"output_{outlet}", "State": word, "Action": 6, "Delay": 5000, "Load": 0}
             for outlet, word in self.power.items()
         ]
-        agent = {"Model": "NETIO 4All", "Version": "3.0.0", "JSONVer": "2.0", "NumOutputs": len(outputs)}
+        agent = {"Model": "NETIO 4All", "DeviceName": "pdu-a", "SerialNumber": "24A42C391111"}
+        agent |= {"Version": "3.0.0", "JSONVer": "2.0", "NumOutputs": len(outputs)}
         content: dict[str, Any] = {"Agent": agent, "GlobalMeasure": {"Voltage": 230.1}, "Outputs": outputs}
         return Page(content, content_type="application/json")
 

@@ -6,17 +6,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from devices import driving
+from devices.driving import OVERRUN_S, Options, soon
 from devices.http_servers import (
     DEVICES,
     LOGIN_PAGE,
@@ -38,7 +38,6 @@ from ansible_collections.hostpm.fencing.plugins.module_utils._contract import (
     AuthenticationFailed,
     BadReply,
     Busy,
-    Deadline,
     DeviceDriver,
     DeviceError,
     Kind,
@@ -54,19 +53,11 @@ from ansible_collections.hostpm.fencing.plugins.module_utils._contract import (
 )
 from ansible_collections.hostpm.fencing.plugins.module_utils._devices.http import TYPE
 from ansible_collections.hostpm.fencing.plugins.module_utils._devices.http_families import FAMILIES
-from ansible_collections.hostpm.fencing.plugins.module_utils._exchange import DriverExchanges, MonotonicClock
-from ansible_collections.hostpm.fencing.plugins.module_utils._operation import (
-    Operation,
-    Outcome,
-    read_power,
-    switch_power,
-)
+from ansible_collections.hostpm.fencing.plugins.module_utils._operation import Operation, Outcome
 from ansible_collections.hostpm.fencing.plugins.module_utils._power_module import option_problems
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._agent_types import find_type
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._inventory_vars import parse_host
 
-OVERRUN_S = 0.5
-Options = dict[str, Any]
 every_family = pytest.mark.parametrize("kind", DEVICES, ids=lambda kind: kind.model)
 
 
@@ -129,41 +120,16 @@ def options_for(server: Device, **more: Any) -> Options:
     }
 
 
-def soon(budget_s: float = 5.0) -> Deadline:
-    return Deadline(budget_s)
-
-
-def operate(options: Options, operation: Operation, budget_s: float, exchange_s: float = TYPE.exchange_s) -> Outcome:
-    """One operation as the modules run it."""
-    driver = TYPE.driver(options)
-
-    async def run() -> Outcome:
-        with ThreadPoolExecutor(1) as pool:
-            exchanges = DriverExchanges(driver, pool, exchange_s)
-            if operation is Operation.READ:
-                return await read_power(exchanges, budget_s, MonotonicClock())
-            return await switch_power(exchanges, operation, budget_s, MonotonicClock())
-
-    try:
-        return asyncio.run(run())
-    finally:
-        driver.close()
+def operate(options: Options, operation: Operation, budget_s: float) -> Outcome:
+    return driving.operate(TYPE, options, operation, budget_s, TYPE.exchange_s)
 
 
 def read(options: Options, budget_s: float = 5.0) -> Reading:
-    driver = TYPE.driver(options)
-    try:
-        return driver.read(soon(budget_s))
-    finally:
-        driver.close()
+    return driving.read(TYPE, options, budget_s)
 
 
 def switch(options: Options, power: Power, budget_s: float = 5.0) -> None:
-    driver = TYPE.driver(options)
-    try:
-        driver.switch(power, soon(budget_s))
-    finally:
-        driver.close()
+    driving.switch(TYPE, options, power, budget_s)
 
 
 # --- The same for every family ------------------------------------------------------------------------------------
