@@ -436,7 +436,8 @@ class ShellyGen2(Device):
             return Page({"code": 404, "message": f"No handler for {asked.place}"}, 404)
         given = json.loads(asked.body)
         outlet = str(given["id"])
-        if type(given["id"]) is not int or type(given["on"]) is not bool or outlet not in self.power:
+        right = isinstance(given["id"], int) and isinstance(given["on"], bool)
+        if not right or outlet not in self.power:
             return Page({"code": -105, "message": f"Argument 'id', value {outlet} not found!"}, 500)
         before = self.power[outlet]
         self.command(outlet, given["on"])

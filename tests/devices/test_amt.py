@@ -102,12 +102,11 @@ def test_a_power_state_of_another_class_is_no_answer(machine: Amt, options: Opti
 
 
 def test_entities_are_not_read(machine: Amt, options: Options) -> None:
-    machine.state = "8"
-    page = machine.page(Asked("POST", "/wsman", {}, b"")) if False else machine.envelope("x", "x", "")
-    start = '<!DOCTYPE s [<!ENTITY off "8">]>'
+    """A document type may say that &off; is 8, or is a gigabyte."""
     state = "<p:PowerState>&off;</p:PowerState>"
-    whole = machine.envelope("CIM_AssociatedPowerManagementService", "CIM_AssociatedPowerManagementService", state)
-    machine.always(Page(str(whole.content).replace("?>", "?>" + start, 1), content_type=page.content_type))
+    page = machine.envelope(*["CIM_AssociatedPowerManagementService"] * 2, state)
+    page.content = str(page.content).replace("?>", '?><!DOCTYPE s [<!ENTITY off "8">]>', 1)
+    machine.always(page)
     with pytest.raises(BadReply):
         read(options)
 

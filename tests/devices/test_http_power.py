@@ -483,6 +483,23 @@ def test_digest_logs_in_once_and_again_when_its_nonce_is_stale(algorithm: str, s
     assert not [each for each in device.log if PASSWORD in str(each.headers)]
 
 
+def test_a_device_that_wants_a_new_nonce_and_does_not_say_why_gets_it(start: Start, connect: Connect) -> None:
+    device = start(ShellyGen2)
+    driver = connect(device)
+    driver.read_all([options_for(device)], soon())
+    device.nonces.clear()
+    assert driver.switch_all([options_for(device)], Power.OFF, soon()) == [None]
+
+
+def test_wrong_credentials_are_tried_once_for_each_request(start: Start, connect: Connect) -> None:
+    device = start(ShellyGen2)
+    driver = connect(device, password="wrong-Pa55word")
+    for turn in (1, 2):
+        with pytest.raises(AuthenticationFailed):
+            driver.read_all([options_for(device)], soon())
+        assert device.refused == turn
+
+
 def test_digest_does_not_fall_back_to_sending_the_password(start: Start) -> None:
     device = start(ShellyGen2)
     device.auth = "basic"

@@ -166,6 +166,17 @@ def test_a_button_is_pressed_again_only_when_the_last_press_must_have_worked(
         driver.close()
 
 
+def test_a_button_that_has_done_its_work_is_not_waited_for(ilo: Ilo2, options: Options) -> None:
+    driver = TYPE.driver(options)
+    try:
+        driver.switch(Power.OFF, soon())
+        assert driver.read(soon()).power is Power.OFF
+        driver.switch(Power.ON, soon())
+    finally:
+        driver.close()
+    assert (ilo.buttons, ilo.power) == (["HOLD_PWR_BTN TOGGLE", "PRESS_PWR_BTN"], "ON")
+
+
 def test_a_device_that_takes_a_button_and_does_nothing_is_not_believed(ilo: Ilo2, options: Options) -> None:
     ilo.obeys = False
     outcome = driving.operate(TYPE, options, Operation.OFF, 1.5)

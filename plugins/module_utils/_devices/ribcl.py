@@ -141,7 +141,10 @@ class RibclDriver(Driver):
             raise BadReply("its answer does not tell the power", "is this an iLO or iLO 2?")
         raw = " and ".join(sorted(self._shown(each) for each in found))
         if len(found) == 1 and raw in STATES:
-            return Reading(STATES[raw], raw)
+            power = STATES[raw]
+            if self._pressed is not None and self._pressed[0] is power:
+                self._pressed = None  # The button has done its work.
+            return Reading(power, raw)
         return Reading(Power.UNKNOWN, raw, Reason.BAD_REPLY, f"HOST_POWER is {raw}: neither ON nor OFF")
 
     def _complain(self, answer: str) -> None:
