@@ -550,6 +550,39 @@ class OpenBmc(Device):
         return Page({"data": None, "message": "200 OK", "status": "ok"}, content_type="application/json")
 
 
+class RelayBoard(Device):
+    """The device of the guide that answers in JSON."""
+
+    model = "custom"
+    outlets, outlet = ("0", "1"), ""
+    words = ("on", "off")
+
+    def page(self, asked: Asked) -> Page:
+        match = re.fullmatch(r"/api/relays(?:/(\d))?", asked.path)
+        if match is None or (match[1] and (asked.method != "PUT" or match[1] not in self.power)):
+            return Page("", 404)
+        if match[1]:
+            self.command(match[1], json.loads(asked.body)["state"] == "on")
+        relays = [{"id": int(outlet) + 1, "state": word} for outlet, word in self.power.items()]
+        return Page({"relays": relays}, content_type="application/json")
+
+
+class NetBooter(Device):
+    """The device of the guide that answers in text: outlet 1 is at the right end."""
+
+    model = "custom"
+    outlet = ""
+
+    def page(self, asked: Asked) -> Page:
+        if asked.query == "$A5":
+            return Page(f"$A0,{''.join(str(word) for word in reversed(self.power.values()))},0.00,XX")
+        match = re.fullmatch(r"\$A3 (\d) ([01])", asked.query)
+        if match is None:
+            return Page("$AF")
+        self.command(match[1], match[2] == "1")
+        return Page("$A0")
+
+
 DEVICES: tuple[type[Device], ...] = (
     DliRest,
     DliWeb,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from devices.http_servers import PASSWORD, USERNAME, Netio
+import yaml
+from devices.http_servers import PASSWORD, USERNAME, Netio, RelayBoard
 from devices.management_servers import Amt, Ilo2, Ucs
 from devices.redfish_servers import Authority
 
@@ -42,9 +44,9 @@ def server(name: str, authority: Authority) -> Iterator[Server]:
     server.stop()
 
 
-def run(name: str, options: dict[str, Any], folder: Path) -> tuple[int, str, dict[str, Any]]:
+def run(module: str, options: dict[str, Any], folder: Path, *more: str) -> tuple[int, str, dict[str, Any]]:
     """Ansible's exit status, all it said, and the result."""
-    arguments = ["localhost", "-m", f"hostpm.fencing.{name}_power", "-a", json.dumps(options)]
+    arguments = [*(more or ["localhost"]), "-m", f"hostpm.fencing.{module}", "-a", json.dumps(options)]
     environment = {**os.environ, "ANSIBLE_HOME": str(folder), "ANSIBLE_LOCALHOST_WARNING": "0", "ANSIBLE_NOCOLOR": "1"}
     done = subprocess.run(
         [Path(sys.executable).parent / "ansible", *arguments],
@@ -67,7 +69,7 @@ def test_a_module_switches_off_and_says_so(name: str, server: Server, authority:
     }
     trust = {"ca_path": str(authority.file)} if name == "ribcl" else {}
     options = {**connection, **trust, **MODULES[name][1], "state": "off"}
-    status, said, result = run(name, options, tmp_path)
+    status, said, result = run(f"{name}_power", options, tmp_path)
     assert (status, result.get("power"), result.get("power_before"), result.get("changed")) == (0, "off", "on", True), (
         said
     )
@@ -77,7 +79,27 @@ def test_a_module_switches_off_and_says_so(name: str, server: Server, authority:
 @pytest.mark.parametrize("name", ["http"])
 def test_a_module_that_cannot_log_in_says_why(name: str, server: Server, tmp_path: Path) -> None:
     options = {"address": "127.0.0.1", "port": server.port, "username": USERNAME, "password": "wrong-Pa55word"}
-    status, said, result = run(name, {**options, **MODULES[name][1]}, tmp_path)
+    status, said, result = run(f"{name}_power", {**options, **MODULES[name][1]}, tmp_path)
     assert (status != 0, result.get("power"), result.get("reason")) == (True, "unknown", "auth"), said
     assert "http 127.0.0.1, outlet 4: read: " in result["msg"]
     assert "wrong-Pa55word" not in said
+
+
+def test_a_task_fences_a_host_by_a_device_that_its_user_described(tmp_path: Path) -> None:
+    """The first example of the guide, with a host that has both outlets."""
+    guide = Path(__file__).resolve().parents[2] / "docs" / "adding_an_http_device.md"
+    variables = yaml.safe_load(re.findall(r"```yaml\n(.*?)```", guide.read_text(encoding="utf-8"), re.DOTALL)[0])
+    server = RelayBoard()
+    psu = {**variables["fence_agents"]["psu"], "address": "127.0.0.1", "port": server.port, "protocol": "http"}
+    psu["password"] = PASSWORD
+    agents = {f"psu_{outlet}": {**psu, "outlet": outlet} for outlet in (0, 1)}
+    host = {**variables, "fence_agents": agents, "fence_levels": [list(agents)]}
+    inventory = tmp_path / "inventory.yml"
+    inventory.write_text(yaml.safe_dump({"all": {"hosts": {"node": host}}}), encoding="utf-8")
+    try:
+        status, said, result = run("fence", {"state": "off"}, tmp_path, "node", "-i", str(inventory))
+    finally:
+        server.stop()
+    assert (status, result.get("fenced"), result.get("power")) == (0, True, "off"), said
+    assert sorted(server.commands) == [("0", "off"), ("1", "off")]
+    assert PASSWORD not in said

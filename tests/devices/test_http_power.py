@@ -26,9 +26,11 @@ from devices.http_servers import (
     Device,
     DliRest,
     Ip9258S,
+    NetBooter,
     Netio,
     OpenBmc,
     Page,
+    RelayBoard,
     ShellyGen2,
     Tasmota,
 )
@@ -630,37 +632,6 @@ def test_what_is_for_custom_is_refused_elsewhere() -> None:
 # --- The guide ----------------------------------------------------------------------------------------------------
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "adding_an_http_device.md"
-
-
-class RelayBoard(Device):
-    """The device of the guide that answers in JSON."""
-
-    outlets, outlet = ("0", "1"), ""
-
-    def page(self, asked: Asked) -> Page:
-        match = re.fullmatch(r"/api/relays(?:/(\d))?", asked.path)
-        if match and match[1] and asked.method == "PUT":
-            self.power[match[1]] = json.loads(asked.body)["state"]
-            self.commands.append((match[1], str(self.power[match[1]])))
-        words = {"1": "on"}
-        return Page(
-            {"relays": [{"id": int(key) + 1, "state": words.get(str(word), word)} for key, word in self.power.items()]}
-        )
-
-
-class NetBooter(Device):
-    """The device of the guide that answers in text: outlet 1 is at the right end."""
-
-    outlet = ""
-
-    def page(self, asked: Asked) -> Page:
-        if asked.query == "$A5":
-            return Page(f"$A0,{''.join(str(word) for word in reversed(self.power.values()))},0.00,XX")
-        match = re.fullmatch(r"\$A3 (\d) ([01])", asked.query)
-        if match is None:
-            return Page("$AF")
-        self.command(match[1], match[2] == "1")
-        return Page("$A0")
 
 
 @pytest.mark.parametrize(("kind", "block", "outlet"), [(RelayBoard, 0, "1"), (NetBooter, 1, "3")], ids=["json", "text"])
