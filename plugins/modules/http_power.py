@@ -91,7 +91,7 @@ options:
       - V(openbmc) is OpenBMC with its own REST API. It is a chassis, which senses the host itself; all others are supplies. Where the
         BMC speaks Redfish, M(hostpm.fencing.redfish_power) is better.
       - V(shelly_gen2) is Shelly Plus, Pro, Gen3 and Gen4; its user is always C(admin).
-      - V(tasmota) is anything with Tasmota, release 9.3 or later if it has a password.
+      - V(tasmota) is anything with Tasmota, a release after 9.2 if it has a password.
     type: str
     required: true
     choices:

@@ -30,7 +30,8 @@ options:
   timeout:
     description:
       - Budget of one switching operation with its retries and its waiting, in seconds of wall clock.
-      - The default is 90.
+      - The default is 200. Since release 3.1, UCS Manager may give the operating system the time of the soft shutdown timer in the maintenance
+        policy of the profile, which is 150 seconds by default, before it cuts the power. Where that timer is longer, so must be this.
     type: float
   read_timeout:
     description:
@@ -110,7 +111,7 @@ EXAMPLES = r"""
     password: "{{ vault_ucs }}"
     profile: node4
     state: "on"
-    timeout: 180
+    timeout: 300
 """
 
 RETURN = r"""

@@ -649,6 +649,12 @@ def test_the_guide_works_as_it_is_written(kind: type[Device], block: int, outlet
     assert server.commands[1:] == [(outlet, "on")]
 
 
+def test_the_guide_lists_every_family_as_the_table_has_it() -> None:
+    lines = [f"| `{each.model}` | {each.title} | {each.trust} | {each.source} |" for each in FAMILIES.values()]
+    guide = GUIDE.read_text(encoding="utf-8").splitlines()
+    assert [line for line in guide if line.startswith("| `")] == lines
+
+
 def test_the_documentation_names_every_model_with_its_outlets() -> None:
     documentation = yaml.safe_load(module_documentation())
     options = documentation["options"]

@@ -454,7 +454,7 @@ def _dli_rest() -> Family:
     return Family(
         model="dli_rest",
         title="Digital Loggers power controllers with the REST API switched on",
-        source="digital-loggers.com/rest.html; drivers of ROS and SDSS that work",
+        source="digital-loggers.com/rest.html; drivers of others that use the same paths",
         trust="A",
         status=Request("GET", "/restapi/relay/outlets/", headers=ACCEPT),
         table=JsonRows("", value="physical_state"),
@@ -515,7 +515,7 @@ def _shelly_gen2() -> Family:
 def _tasmota() -> Family:
     return Family(
         model="tasmota",
-        title="Plugs and relays with Tasmota, release 9.3 or later if it has a password",
+        title="Plugs and relays with Tasmota, a release after 9.2 if it has a password",
         source="tasmota.github.io/docs/Commands; pdudaemon tasmota",
         trust="A",
         # A device with one relay tells of POWER, one with several of POWER1, POWER2, ...
@@ -534,7 +534,7 @@ def _tasmota() -> Family:
                 r'"WARNING"\s*:\s*"Need user=',
                 AuthenticationFailed,
                 "it did not accept the credentials (it wants a user and a password)",
-                "look at username and password; releases before 9.3 take none in the header",
+                "look at username and password; releases up to 9.2 take none in the header",
             ),
             (r'"Command"\s*:\s*"Unknown"', NotFound, "it does not know this outlet's command", "check the outlet"),
         ),
@@ -588,8 +588,8 @@ def _openbmc() -> Family:
     transition = "it is under way"
     return Family(
         model="openbmc",
-        title="OpenBMC with its own REST API (not Redfish)",
-        source="OpenBMC docs/host-management.md and D-Bus interface State.Chassis; powerman openbmc.dev asks for a soft off",
+        title="OpenBMC with its own REST API (not Redfish), logged in by HTTP Basic",
+        source="openbmc/docs host-management.md; xCAT sends the same, powerman's openbmc.dev a soft off; Basic is what bmcweb takes",
         trust="B",
         kind=Kind.CHASSIS,
         status=Request("GET", f"{state}/chassis0/attr/CurrentPowerState", headers=ACCEPT),

@@ -228,7 +228,8 @@ TYPE = AgentType(
     kind=Kind.CHASSIS,
     # A domain has a limit of sessions for each user: agents take turns.
     parallel=False,
-    timeout_s=90.0,
+    # Since release 3.1 a shutdown may take the soft shutdown timer of the maintenance policy first: 150 s by default.
+    timeout_s=200.0,
     read_timeout_s=15.0,
     exchange_s=12.0,
     usual_s={Power.OFF: 5.0, Power.ON: 5.0},
