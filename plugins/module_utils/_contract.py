@@ -277,6 +277,8 @@ class AgentType:
     own_options: frozenset[str] = frozenset()
     problems: Callable[[Options], Sequence[Problem]] = field(default=lambda options: ())
     missing_library: Callable[[Options], str | None] = field(default=lambda options: None)
+    # For a type whose devices are of both kinds: which one the options speak of.
+    kind_of: Callable[[Options], Kind] | None = None
     required_together: Sequence[Sequence[str]] = ()
     mutually_exclusive: Sequence[Sequence[str]] = ()
 

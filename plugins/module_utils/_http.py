@@ -123,16 +123,18 @@ class HttpDevice:
         deadline: Deadline,
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
+        acts: bool = False,
     ) -> Reply:
         """One request and its whole answer, whatever its status is.
 
         Unreachable means that nothing of a POST can have been acted upon; TimedOut leaves it open. A POST is never
-        sent a second time.
+        sent a second time; nor is a GET that ``acts``, as the commands of many small devices are.
         """
-        reply = self._reconnecting(method, path, deadline, headers or {}, body)
-        if method == "GET" and reply.status in REDIRECTS and self._same_but_a_slash(path, reply):
+        repeatable = method in REPEATABLE and not acts
+        reply = self._reconnecting(method, path, deadline, headers or {}, body, repeatable)
+        if method == "GET" and repeatable and reply.status in REDIRECTS and self._same_but_a_slash(path, reply):
             path = path[:-1] if path.endswith("/") else path + "/"
-            reply = self._reconnecting(method, path, deadline, headers or {}, body)
+            reply = self._reconnecting(method, path, deadline, headers or {}, body, repeatable)
         return reply
 
     def close(self) -> None:
@@ -142,18 +144,30 @@ class HttpDevice:
         self._guard.let_go()
 
     def _reconnecting(
-        self, method: str, path: str, deadline: Deadline, headers: Mapping[str, str], body: bytes | None
+        self,
+        method: str,
+        path: str,
+        deadline: Deadline,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        repeatable: bool,
     ) -> Reply:
         try:
-            return self._once(method, path, deadline, headers, body)
+            return self._once(method, path, deadline, headers, body, repeatable)
         except Unreachable:
             # The device may have closed the kept connection in the meantime.
-            if self._guard.fresh or method not in REPEATABLE:
+            if self._guard.fresh or not repeatable:
                 raise
-        return self._once(method, path, deadline, headers, body)
+        return self._once(method, path, deadline, headers, body, repeatable)
 
     def _once(
-        self, method: str, path: str, deadline: Deadline, headers: Mapping[str, str], body: bytes | None
+        self,
+        method: str,
+        path: str,
+        deadline: Deadline,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        repeatable: bool,
     ) -> Reply:
         with self._guard.over(deadline):
             try:
@@ -163,7 +177,7 @@ class HttpDevice:
                     raise self._guard.timed_out() from None
                 if isinstance(error, DeviceError):
                     raise
-                raise _broken(error, method, self._guard) from None
+                raise _broken(error, repeatable, self._guard) from None
             if self._guard.cut:
                 # What ends where the connection was cut looks whole, if the device did not tell its length.
                 raise self._guard.timed_out()
@@ -245,7 +259,7 @@ class _Session(Session):
         """None, because requests reads the whole body of a redirect, however long, even when it is not to follow it."""
 
 
-def _broken(error: Exception, method: str, guard: Guard) -> DeviceError:
+def _broken(error: Exception, repeatable: bool, guard: Guard) -> DeviceError:
     """What to call a conversation that broke off after the connection was there."""
     causes = list(_causes(error))
     if any(isinstance(cause, TimeoutError) for cause in causes):
@@ -255,7 +269,7 @@ def _broken(error: Exception, method: str, guard: Guard) -> DeviceError:
     strange = (http.client.BadStatusLine, http.client.LineTooLong, http.client.UnknownProtocol)
     if any(isinstance(cause, strange) and not isinstance(cause, ConnectionError) for cause in causes):
         return BadReply("its answer is no HTTP", "look at the port and the protocol")
-    if method not in REPEATABLE:
+    if not repeatable:
         return TimedOut("it closed the connection before it had answered", "whether it acted is not known")
     if guard.stage == "in the middle of its answer":
         return BadReply("it broke off in the middle of its answer", "try again")

@@ -37,6 +37,8 @@ except ImportError:
 
 # How often the watch looks at the deadline: an interrupted task moves it.
 WATCH_S = 0.1
+# OpenSSL's SSL_OP_LEGACY_SERVER_CONNECT, which Python 3.12 was the first to name: servers that cannot renegotiate securely.
+OP_LEGACY_SERVER_CONNECT = 0x4
 # A socket time-out of 0 would mean "do not wait", none at all "wait for ever".
 SHORTEST_WAIT_S = 0.01
 
@@ -45,6 +47,13 @@ def open_pool(address: str, port: int, protocol: str, verify: bool | str, guard:
     """A pool of one connection to the device, and to nothing else."""
     tls = _tls_context(verify) if protocol == "https" else None
     return _Pool(address, port, maxsize=1, guard=guard, tls=tls)
+
+
+def open_stream(address: str, port: int, verify: bool | str, guard: Guard, legacy_tls: bool) -> _Connection:
+    """A TLS connection for what is no HTTP, in its ``sock``. The caller closes it, and is ``over`` the guard while it is open."""
+    connection = _Connection(address, port, guard=guard, tls=_tls_context(verify, legacy_tls))
+    connection.connect()
+    return connection
 
 
 class Guard:
@@ -184,7 +193,17 @@ class _Pool(HTTPConnectionPool):
     ConnectionCls = _Connection  # type: ignore[assignment,unused-ignore]
 
 
-def _tls_context(verify: bool | str) -> ssl.SSLContext:
+def _tls_context(verify: bool | str, legacy: bool = False) -> ssl.SSLContext:
+    """Whom to trust, and with ``legacy`` whatever versions and ciphers this machine's OpenSSL still has."""
+    context = _trusting(verify)
+    if legacy:
+        context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+        context.set_ciphers("ALL:!aNULL:!eNULL:@SECLEVEL=0")
+        context.options |= OP_LEGACY_SERVER_CONNECT
+    return context
+
+
+def _trusting(verify: bool | str) -> ssl.SSLContext:
     """What to trust: the machine's own store, or ``ca_path`` (a file or a folder) and nothing else, or anything."""
     if verify is False:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

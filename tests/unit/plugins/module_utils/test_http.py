@@ -297,8 +297,9 @@ def test_a_kept_connection_that_the_device_closed_does_not_fail_a_read(
     assert server.connections == 3
 
 
-def test_a_post_on_a_kept_connection_that_breaks_is_not_sent_twice_and_its_fate_is_open(
-    serve: Serve, open_device: Callable[..., HttpDevice]
+@pytest.mark.parametrize(("method", "acts"), [("POST", False), ("PUT", False), ("PATCH", False), ("GET", True)])
+def test_what_acts_on_a_kept_connection_that_breaks_is_not_sent_twice_and_its_fate_is_open(
+    method: str, acts: bool, serve: Serve, open_device: Callable[..., HttpDevice]
 ) -> None:
     posts = []
 
@@ -310,7 +311,7 @@ def test_a_post_on_a_kept_connection_that_breaks_is_not_sent_twice_and_its_fate_
     device = open_device(server)
     device.request("GET", "/", Deadline(5.0))
     with pytest.raises(TimedOut):
-        device.request("POST", "/", Deadline(5.0))
+        device.request(method, "/", Deadline(5.0), acts=acts)
     assert (len(posts), server.connections) == (1, 1)
 
 
@@ -531,7 +532,8 @@ def test_a_redirect_to_the_same_path_with_a_slash_is_followed_once_and_for_reads
     assert device.request("GET", "/x", Deadline(5.0)).status == 301
     assert asked == ["/x", "/x/"]
     assert device.request("POST", "/y", Deadline(5.0)).status == 301
-    assert asked == ["/x", "/x/", "/y"]
+    assert device.request("GET", "/z", Deadline(5.0), acts=True).status == 301
+    assert asked == ["/x", "/x/", "/y", "/z"]
 
 
 def test_a_redirect_to_another_path_of_the_device_is_not_followed(

@@ -45,6 +45,15 @@ def test_a_host_with_a_bmc_and_two_outlets_is_read_as_written() -> None:
     assert host.agents[1].where == "snmp pdu-a, outlet 7"
 
 
+def test_a_type_of_both_kinds_says_by_its_options_which_one_an_agent_is() -> None:
+    account = {"type": "http", "username": "fence", "password": CANARY}
+    bmc = {**account, "address": "bmc-3", "model": "openbmc"}
+    psu = {**account, "address": "pdu-a", "model": "netio", "outlet": 3}
+    host = parse({"bmc": bmc, "psu": psu}, [["bmc"], ["psu"]]).host
+    assert [level.kind for level in host.levels] == [Kind.CHASSIS, Kind.SUPPLY]
+    assert "mixes kinds" in mistakes({"bmc": bmc, "psu": psu}, [["bmc", "psu"]])[0]
+
+
 def test_one_agent_without_levels_is_the_only_level() -> None:
     assert [level.number for level in parse({"bmc": BMC}).host.levels] == [1]
 
