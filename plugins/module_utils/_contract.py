@@ -275,6 +275,12 @@ class AgentType:
     own_options: frozenset[str] = frozenset()
     problems: Callable[[Options], Sequence[Problem]] = field(default=lambda options: ())
     missing_library: Callable[[Options], str | None] = field(default=lambda options: None)
+    # The same for a program that the type calls, with the package that brings it.
+    missing_program: Callable[[Options], str | None] = field(default=lambda options: None)
+    # Kind and parallel are the agent's to say (keys ``kind`` and ``parallel``); what stands here is the default.
+    manners_from_agent: bool = False
+    # The kind where the options decide it; without it all agents of the type have ``kind``.
+    kind_of: Callable[[Options], Kind] | None = None
     required_together: Sequence[Sequence[str]] = ()
     mutually_exclusive: Sequence[Sequence[str]] = ()
 
