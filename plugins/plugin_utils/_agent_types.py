@@ -22,6 +22,7 @@ from ansible_collections.hostpm.fencing.plugins.plugin_utils._foreign import for
 BUILT_IN = (
     "fence_agent",
     "ipmi",
+    "libvirt",
     "redfish",
     "snmp",
 )
