@@ -17,7 +17,6 @@ import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 from ansible_collections.hostpm.fencing.plugins.module_utils._contract import (
     BadReply,
@@ -100,15 +99,19 @@ def package_of(agent: str) -> str:
     return name or f"fence-agents-{agent.removeprefix('fence_').replace('_', '-')} or fence-agents"
 
 
-def metadata_of(path: str) -> Metadata:
+def metadata_of(path: str, deadline: Deadline | None = None) -> Metadata:
     """What the agent says of itself; asked once in a process, and again when the program was replaced."""
     state = os.stat(path)
-    return _asked(path, state.st_mtime_ns, state.st_size)
+    key = (path, state.st_mtime_ns, state.st_size)
+    if key not in _ASKED:
+        _ASKED[key] = _asked(path, deadline or Deadline(METADATA_S))
+    return _ASKED[key]
 
 
-@lru_cache(maxsize=64)
-def _asked(path: str, _mtime_ns: int, _size: int) -> Metadata:
-    deadline = Deadline(METADATA_S)
+_ASKED: dict[tuple[str, int, int], Metadata] = {}
+
+
+def _asked(path: str, deadline: Deadline) -> Metadata:
     status, out, _err = run(path, None, deadline, ("-o", "metadata"))
     name = os.path.basename(path)
     if status != 0:

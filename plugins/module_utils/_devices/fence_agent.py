@@ -177,10 +177,14 @@ class FenceAgentDriver(Driver):
     def switch(self, power: Power, deadline: Deadline) -> None:
         status, _out, err = self._run(str(power), deadline)
         if status != 0 and not any(words in err.lower() for words in WAITED):
-            raise self._failure(str(power), status, err)
+            failure = self._failure(str(power), status, err)
+            if isinstance(failure, Unreachable):
+                # Agents connect for every step: the command may have been carried out before.
+                failure = TimedOut(failure.seen, "whether the device acted is not known")
+            raise failure
 
     def _look_for_the_plug(self, deadline: Deadline) -> None:
-        _path, metadata = self._program()
+        _path, metadata = self._program(deadline)
         if self._plug_exists or self._plug is None or "list" not in metadata.actions:
             return
         status, out, err = self._run("list", deadline)
@@ -199,16 +203,16 @@ class FenceAgentDriver(Driver):
         self._plug_exists = True
 
     def _run(self, action: str, deadline: Deadline) -> tuple[int, str, str]:
-        path, metadata = self._program()
+        path, metadata = self._program(deadline)
         given = {"action": action, **stdin_options(self._options, metadata)}
         status, out, err = run(path, given, deadline)
         return status, out.decode(errors="replace"), err.decode(errors="replace")
 
-    def _program(self) -> tuple[str, Metadata]:
+    def _program(self, deadline: Deadline) -> tuple[str, Metadata]:
         path = find_program(self._agent)
         if path is None:
             raise Unsupported(f"the program {self._agent} is missing", f"install {package_of(self._agent)}")
-        return path, metadata_of(path)
+        return path, metadata_of(path, deadline)
 
     def _failure(self, action: str, status: int, err: str) -> DeviceError:
         text = err.lower()
