@@ -279,6 +279,8 @@ class AgentType:
     missing_program: Callable[[Options], str | None] = field(default=lambda options: None)
     # Kind and parallel are the agent's to say (keys ``kind`` and ``parallel``); what stands here is the default.
     manners_from_agent: bool = False
+    # Nothing answers for a host that is off, so that silence is no reason not to send it on. Silence is never off all the same.
+    silent_when_off: bool = False
     # The kind where the options decide it; without it all agents of the type have ``kind``.
     kind_of: Callable[[Options], Kind] | None = None
     required_together: Sequence[Sequence[str]] = ()

@@ -25,6 +25,7 @@ BUILT_IN = (
     "libvirt",
     "redfish",
     "snmp",
+    "wol",
 )
 DEVICES = "ansible_collections.hostpm.fencing.plugins.module_utils._devices"
 # The full name of a module. Anything else that has a dot is not quoted: it may be a secret in the wrong place.

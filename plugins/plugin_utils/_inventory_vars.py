@@ -188,6 +188,7 @@ class _Reader:
             read_budget_s=read_timeout_s,
             device=agent_type.device(options),
             parallel=parallel,
+            silent_when_off=agent_type.silent_when_off,
             options=options,
         )
         return agent, agent_type
