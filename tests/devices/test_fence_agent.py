@@ -805,3 +805,26 @@ def test_the_real_program_names_a_mistake_without_contact(fake: Fake, tmp_path: 
     assert fake.actions == []
     result, _printed = run_ansible(tmp_path, options("fence_not_there"))
     assert "the program fence_not_there (package" in result["msg"]
+
+
+def test_a_host_is_fenced_through_an_agent_of_its_own_kind_and_no_secret_is_shown(fake: Fake, tmp_path: Path) -> None:
+    fake.does(f"[ $action = list ] && echo '7|;|psu' && exit 0; {WORKS}", LISTING)
+    agent = {"type": "fence_agent", "agent": fake.name, "kind": "supply", "address": "192.0.2.1", "plug": 7}
+    agent |= {"password": CANARY, "secret_options": {"community": "canary-c0mm"}}
+    (tmp_path / "vars.json").write_text(json.dumps({"fence_agents": {"psu": agent}}))
+    program = Path(sys.executable).with_name("ansible")
+    command = [program, "localhost", "-vvv", "-m", "hostpm.fencing.fence", "-a", "state=off confirm_interval=0.1"]
+    environment = {**os.environ, "ANSIBLE_LOCAL_TEMP": str(tmp_path / "tmp"), "ANSIBLE_HOME": str(tmp_path / "home")}
+    environment |= {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_LOCALHOST_WARNING": "0"}
+    done = subprocess.run(
+        [*command, "-e", f"@{tmp_path / 'vars.json'}"],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=60,
+        check=False,
+    )
+    result = json.JSONDecoder().raw_decode(done.stdout[done.stdout.index("=> {") + 3 :])[0]
+    assert (result["fenced"], result["power"], result["agents"]["psu"]["kind"]) == (True, "off", "supply"), result
+    assert fake.actions.count("off") == 1 and fake.actions[-1] == "status"
+    assert "canary" not in done.stdout + done.stderr
