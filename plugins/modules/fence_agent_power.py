@@ -65,9 +65,12 @@ options:
     type: dict
   trust_status:
     description:
-      - Some agents take states that they do not know for off, by their source. These are C(fence_amt), C(fence_cisco_ucs),
-        C(fence_compute), C(fence_dummy), C(fence_evacuate), C(fence_ibmz), C(fence_ilo_mp), C(fence_ilo_ssh) and its
-        variants, C(fence_lpar), C(fence_rhevm), C(fence_skalar), C(fence_virsh) and C(fence_zvmip).
+      - Some agents take states that they do not know for off, by their source. These are C(fence_amt),
+        C(fence_apc_snmp), C(fence_cisco_ucs), C(fence_compute), C(fence_crosslink), C(fence_dummy), C(fence_emerson),
+        C(fence_evacuate), C(fence_ibmblade), C(fence_ibmz), C(fence_ilo_mp), C(fence_ilo_ssh), C(fence_ilo3_ssh),
+        C(fence_ilo4_ssh), C(fence_ilo5_ssh), C(fence_intelmodular), C(fence_ipdu), C(fence_lpar), C(fence_rhevm),
+        C(fence_sbd), C(fence_skalar), C(fence_tripplite_snmp), C(fence_virsh), C(fence_vmware_rest),
+        C(fence_vmware_soap) and C(fence_zvmip).
       - They are refused unless this says V(true). Then an off may be none, and a workload may run twice.
     type: bool
     default: false
@@ -89,7 +92,7 @@ EXAMPLES = r"""
 
 - name: Switch an outlet off, and return when it is read as off
   hostpm.fencing.fence_agent_power:
-    agent: fence_apc_snmp
+    agent: fence_eaton_snmp
     address: pdu-a.example.com
     plug: 7
     options:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -555,7 +556,12 @@ def test_an_agent_that_is_not_installed_is_told_with_its_package() -> None:
 def test_an_agent_whose_off_may_be_anything_has_to_be_trusted_by_name() -> None:
     [(key, what)] = option_problems(TYPE, options("fence_virsh", address="hv"))
     assert key == "agent" and "trust_status" in what and "type libvirt" in what
-    assert set(DOUBTFUL) >= {"fence_lpar", "fence_rhevm", "fence_cisco_ucs", "fence_zvmip", "fence_dummy"}
+    module = Path(__file__).resolve().parents[2] / "plugins" / "modules" / "fence_agent_power.py"
+    documented = set(
+        re.findall(r"fence_\w+", module.read_text().partition("  trust_status:")[2].partition("type: bool")[0])
+    )
+    assert documented == set(DOUBTFUL)
+    assert {"fence_apc_snmp", "fence_lpar", "fence_rhevm", "fence_cisco_ucs", "fence_zvmip"} <= documented
 
 
 def test_an_agent_says_its_kind_itself(fake: Fake) -> None:
@@ -610,7 +616,7 @@ def test_fence_dummy_with_another_word_is_never_off(word: str, tmp_path: Path) -
 
 @real
 def test_every_installed_agent_describes_itself_or_is_refused_with_a_reason() -> None:
-    for agent in ("fence_ipmilan", "fence_redfish", "fence_apc_snmp", "fence_vmware_rest"):
+    for agent in ("fence_ipmilan", "fence_redfish", "fence_eaton_snmp", "fence_raritan_px3"):
         found = option_problems(TYPE, options(agent, address="192.0.2.1", username="fence", plug="1"))
         assert found in ([], [("plug", f"{agent} has no such option; leave it out")]), agent
     for agent, words in {"fence_scsi": "cuts a host off", "fence_kdump": "has no action"}.items():
@@ -727,6 +733,7 @@ def apc(pdu: SimPdu, plug: str) -> dict[str, Any]:
         plug=plug,
         options={"ipport": pdu.port, "snmp_version": "2c"},
         secret_options={"community": "pdu"},
+        trust_status=True,
     )
 
 

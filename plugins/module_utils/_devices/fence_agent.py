@@ -64,6 +64,8 @@ REFUSED: Mapping[str, str] = {
     "help": "is no option of a run; leave it out",
     "version": "is no option of a run; leave it out",
     "missing_as_off": "takes what the device does not know for off; leave it out",
+    "network_fencing": "cuts the network instead of the power; leave it out",
+    "baremetalsolution": "reads the opposite of what is asked for; leave it out",
     "plug_separator": "is for several plugs; write one agent for each plug",
     "separator": "is chosen by the type; leave it out",
 }
@@ -127,26 +129,40 @@ FAILURES: tuple[tuple[str, type[DeviceError], str, str], ...] = (
     ),
 )
 
-# Agents whose status is off when they do not know it, by their source (fence-agents 4.12); a list of plugs does not help there.
+# Agents whose status is off when they do not know it, by their source (fence-agents 4.12.1). That the plug is listed does not help.
 DOUBTFUL: Mapping[str, str] = {
     "fence_amt": "a host that sleeps",
+    "fence_apc_snmp": "an outlet whose state the PDU does not know",
     "fence_cisco_ucs": "a blade that is degraded, unknown or pulled out",
     "fence_compute": "a service that was disabled",
+    "fence_crosslink": "a host that answers no ping",
     "fence_dummy": "a file that is missing",
+    "fence_emerson": "an outlet in any state but on",
     "fence_evacuate": "a service that was disabled",
+    "fence_ibmblade": "a blade in any state but on",
     "fence_ibmz": "a partition that does not communicate",
     "fence_ilo_mp": "every state but enabled",
     "fence_ilo_ssh": "every state but enabled",
     "fence_ilo3_ssh": "every state but enabled",
     "fence_ilo4_ssh": "every state but enabled",
     "fence_ilo5_ssh": "every state but enabled",
+    "fence_intelmodular": "a blade in any state but on",
+    "fence_ipdu": "an outlet in any state but on",
     "fence_lpar": "a partition in any state that it does not know",
     "fence_rhevm": "a VM whose status is missing",
+    "fence_sbd": "a host that was sent a message",
     "fence_skalar": "a VM on a node that is offline",
+    "fence_tripplite_snmp": "an outlet whose state the PDU does not know",
     "fence_virsh": "a VM that is still shutting down, or sleeps",
+    "fence_vmware_rest": "a VM that is suspended",
+    "fence_vmware_soap": "a VM that is suspended",
     "fence_zvmip": "an image that it does not find",
 }
-INSTEAD = {"fence_virsh": "use the type libvirt, or "}
+# Types of ours for the same devices.
+INSTEAD: Mapping[str, str] = {
+    **dict.fromkeys(("fence_apc_snmp", "fence_emerson", "fence_ipdu", "fence_tripplite_snmp"), "snmp"),
+    "fence_virsh": "libvirt",
+}
 
 
 class FenceAgentDriver(Driver):
@@ -321,7 +337,7 @@ def _doubts(agent: str, options: Mapping[str, Any]) -> Iterator[Problem]:
         yield (
             "agent",
             f"{agent} also reads off for {DOUBTFUL[agent]}, so its off proves nothing;"
-            f" {INSTEAD.get(agent, '')}write trust_status: true if you accept that",
+            f" {f'use the type {INSTEAD[agent]}, or ' if agent in INSTEAD else ''}write trust_status: true if you accept that",
         )
 
 
