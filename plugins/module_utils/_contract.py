@@ -277,7 +277,13 @@ class AgentType:
     own_options: frozenset[str] = frozenset()
     problems: Callable[[Options], Sequence[Problem]] = field(default=lambda options: ())
     missing_library: Callable[[Options], str | None] = field(default=lambda options: None)
-    # For a type whose devices are of both kinds: which one the options speak of.
+    # The same for a program that the type calls, with the package that brings it.
+    missing_program: Callable[[Options], str | None] = field(default=lambda options: None)
+    # Kind and parallel are the agent's to say (keys ``kind`` and ``parallel``); what stands here is the default.
+    manners_from_agent: bool = False
+    # Nothing answers for a host that is off, so that silence is no reason not to send it on. Silence is never off all the same.
+    silent_when_off: bool = False
+    # The kind where the options decide it; without it all agents of the type have ``kind``.
     kind_of: Callable[[Options], Kind] | None = None
     required_together: Sequence[Sequence[str]] = ()
     mutually_exclusive: Sequence[Sequence[str]] = ()

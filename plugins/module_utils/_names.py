@@ -23,6 +23,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ansible_collections.hostpm.fencing.plugins.module_utils._contract import Deadline, TimedOut, Unreachable
+from ansible_collections.hostpm.fencing.plugins.module_utils._process import SLICE_S as SLICE_S  # for whoever waits
+from ansible_collections.hostpm.fencing.plugins.module_utils._process import BoundedProcess
 
 # What socket.connect takes for the family: (host, port) for IPv4, (host, port, flow, scope) for IPv6.
 SocketAddress = tuple[Any, ...]
@@ -39,8 +41,6 @@ except (UnicodeError, OSError):
     answer = {"error": socket.EAI_NONAME}
 sys.stdout.write(json.dumps(answer))
 """
-# How long a wait lasts at most before the deadline is looked at again: an interrupted task moves the deadline.
-SLICE_S = 0.1
 
 
 def resolve(
@@ -89,22 +89,9 @@ def _asked(address: str, port: int, deadline: Deadline, resolver: Sequence[str])
 
 def _output(command: Sequence[str], deadline: Deadline) -> bytes | None:
     """What a command printed; None if it had to be ended because the time was up."""
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    ) as process:
-        try:
-            while not deadline.over:
-                try:
-                    return process.communicate(timeout=min(SLICE_S, deadline.remaining_s))[0]
-                except subprocess.TimeoutExpired:
-                    continue
-            return None
-        finally:
-            end_process_group(process)
+    process = BoundedProcess(deadline)
+    out = process.run(command, None)[1]
+    return None if process.killed else out
 
 
 def end_process_group(process: subprocess.Popen[bytes]) -> None:

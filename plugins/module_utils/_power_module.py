@@ -48,6 +48,15 @@ def option_problems(agent_type: AgentType, options: Mapping[str, Any]) -> list[P
     return found or list(agent_type.problems(options))
 
 
+def missing_software(agent_type: AgentType, options: Mapping[str, Any]) -> str | None:
+    """What is not installed here and must be, for a person."""
+    library = agent_type.missing_library(options)
+    if library:
+        return f"the Python library {library}"
+    program = agent_type.missing_program(options)
+    return f"the program {program}" if program else None
+
+
 def budgets(agent_type: AgentType, options: Mapping[str, Any]) -> tuple[float, float]:
     """The budgets of a switching operation and of a read, in seconds. A read never gets more than a switch."""
     timeout_s = float(options.get("timeout") or agent_type.timeout_s)
@@ -75,10 +84,10 @@ def run_power_module(agent_type: AgentType) -> None:
             power=str(Power.UNKNOWN),
             reason="unsupported",
         )
-    missing = agent_type.missing_library(options)
+    missing = missing_software(agent_type, options)
     if missing:
         module.fail_json(
-            msg=f"the Python library {missing} is missing on the machine that speaks to the device; install it there",
+            msg=f"{missing} is missing on the machine that speaks to the device; install it there",
             power=str(Power.UNKNOWN),
             reason="unsupported",
         )

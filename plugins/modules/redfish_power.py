@@ -3,20 +3,24 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The power of a server through its Redfish service. Documentation and one call: what it does is in module_utils."""
+"""The power of a server, or of an outlet of a PDU, through its Redfish service. Documentation and one call: what it does is in module_utils."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: redfish_power
-short_description: Read or switch the power of a server through Redfish
+short_description: Read or switch the power of a server or of an outlet through Redfish
 version_added: 0.1.0
 description:
-  - Reads the power of one system of a BMC or chassis manager through its Redfish service, or switches it on or off.
+  - Reads the power of one system of a BMC or chassis manager through its Redfish service, or switches it on or off. With
+    O(outlet) it is an outlet of a PDU.
   - Only the exact C(PowerState) V(Off) counts as off, and only V(On) as on. A transition, V(null), or anything else is
     unknown, and the module fails.
   - Off is the reset C(ForceOff), on is C(On) (or C(ForceOn) where only that is allowed). A power button is never pushed
-    and a cycle never started, because these do not say how the host ends up.
+    and a cycle never started, because these do not say how the host ends up. A system that offers nothing else is refused.
+  - An outlet is switched by C(PowerControl) with V(On) or V(Off), and one that is on its way to another state is unknown.
+  - Among the C(fence_agents) of a host an agent with O(outlet) is a supply, any other one a chassis. Agents of one service share a
+    session.
 author:
   - The hostpm.fencing authors (@hostpm)
 extends_documentation_fragment:
@@ -66,6 +70,17 @@ options:
       - It must fit exactly one system of the service.
       - A service with a single system does not need it. With several and none chosen the module fails and names them.
     type: str
+  outlet:
+    description:
+      - The outlet to switch, as its C(Id), its C(Name) or its C(UserLabel), in full. Case counts.
+      - It must fit exactly one outlet of the PDU. It cannot stand beside O(system).
+    type: str
+  pdu:
+    description:
+      - The rack PDU that has the O(outlet), as its C(Id), C(UUID), C(SerialNumber), C(Name) or C(UserLabel), in full.
+      - A service with a single PDU does not need it. With several and none chosen the module fails and names them.
+      - Prefer the serial number. A chain of PDUs may be numbered anew.
+    type: str
   validate_certs:
     description:
       - Whether the device's certificate is verified.
@@ -109,6 +124,15 @@ EXAMPLES = r"""
     system: 27946b59-9e44-4fa7-8e91-f3527a1ef094
     state: "on"
     timeout: 180
+
+- name: Switch an outlet of the second PDU of a chain off
+  hostpm.fencing.redfish_power:
+    address: pdu-a.example.com
+    username: fence
+    password: "{{ vault_pdu }}"
+    pdu: PDU0002A
+    outlet: 7
+    state: "off"
 """
 
 RETURN = r"""

@@ -21,12 +21,15 @@ from ansible_collections.hostpm.fencing.plugins.plugin_utils._foreign import for
 # One file in module_utils/_devices and one module each. A file is loaded when an agent has its type: so are the libraries.
 BUILT_IN = (
     "amt",
+    "fence_agent",
     "http",
     "ipmi",
+    "libvirt",
     "redfish",
     "ribcl",
     "snmp",
     "ucs",
+    "wol",
 )
 DEVICES = "ansible_collections.hostpm.fencing.plugins.module_utils._devices"
 # The full name of a module. Anything else that has a dot is not quoted: it may be a secret in the wrong place.

@@ -416,7 +416,8 @@ class Fencing:
             await self._sleep(LOOK_AGAIN_S)
         # A BMC that boots is not a failure: only the last look counts.
         self._fates[agent.name].record(Operation.READ, outcome)
-        if outcome.power is Power.ON or not outcome.answered:
+        asleep = agent.silent_when_off and outcome.reason in SILENT
+        if outcome.power is Power.ON or not (outcome.answered or asleep):
             return outcome
         return await self._ask(agent, Operation.ON)
 

@@ -13,17 +13,13 @@ from __future__ import annotations
 
 import ast
 import asyncio
-import contextlib
 import contextvars
-import os
 import re
 import shlex
-import signal
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from functools import lru_cache
 from pathlib import Path
@@ -38,6 +34,7 @@ from ansible_collections.hostpm.fencing.plugins.module_utils._contract import (
     AgentType,
     BadReply,
     Busy,
+    Deadline,
     DeviceError,
     Kind,
     Power,
@@ -46,6 +43,7 @@ from ansible_collections.hostpm.fencing.plugins.module_utils._contract import (
     TimedOut,
 )
 from ansible_collections.hostpm.fencing.plugins.module_utils._exchange import Turn
+from ansible_collections.hostpm.fencing.plugins.module_utils._process import BoundedProcess
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._secrets import SECRET_NAME
 
 # What the agent contract asks of a module (DESIGN section 6); the task itself says the first, the budget the second.
@@ -54,8 +52,6 @@ TIMEOUT_S = 60.0
 READ_TIMEOUT_S = 30.0
 # A module gets this much less than the budget, so that it can report its own failure (seconds).
 HEAD_START_S = 0.5
-# How long a killed module may take to be gone (seconds).
-LAST_WORDS_S = 0.3
 # Variables that say how the host is spoken to.
 OF_THE_HOST = (
     "ansible_become",
@@ -109,6 +105,7 @@ def foreign_type(fqcn: str) -> AgentType:
         name=fqcn,
         kind=Kind.CHASSIS,
         parallel=False,
+        manners_from_agent=True,
         timeout_s=TIMEOUT_S,
         read_timeout_s=READ_TIMEOUT_S,
         exchange_s=TIMEOUT_S,
@@ -219,61 +216,6 @@ class SecretArguments(dict[str, Any]):
         return "(arguments of the module, not shown)"
 
     __str__ = __repr__
-
-
-class BoundedProcess:
-    """One process in a session of its own, ended with its process group at a deadline, or by ``kill`` from any thread."""
-
-    def __init__(self, until: float) -> None:
-        self._until = until
-        self._process: subprocess.Popen[bytes] | None = None
-        self._lock = threading.Lock()
-        self.killed = False
-        self.status: int | None = None
-
-    def run(self, argv: Sequence[str], in_data: bytes | None, cwd: str) -> tuple[int, bytes, bytes]:
-        """Exit status, stdout and stderr. Nothing is started after ``kill``."""
-        with self._lock:
-            if self.killed:
-                return -signal.SIGKILL, b"", b""
-            process = self._process = subprocess.Popen(
-                argv,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                cwd=cwd,
-                start_new_session=True,
-            )
-        try:
-            out, err = process.communicate(in_data, timeout=max(0.0, self._until - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            self.kill()
-            out, err = self._rest_of(process)
-        self.status = process.wait()
-        return self.status, out, err
-
-    def kill(self) -> None:
-        with self._lock:
-            self.killed = True
-            self._end_group()
-
-    def _end_group(self) -> None:
-        # A process that was collected already may have lent its number to another one.
-        if self._process is not None and self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-
-    @staticmethod
-    def _rest_of(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
-        """Collect a killed process. One that fled from its group may keep the pipes open: they are not waited for."""
-        try:
-            return process.communicate(timeout=LAST_WORDS_S)
-        except subprocess.TimeoutExpired:
-            for pipe in (process.stdin, process.stdout, process.stderr):
-                if pipe is not None:
-                    with contextlib.suppress(OSError):
-                        pipe.close()
-            return b"", b""
 
 
 class _ModuleRun(ActionBase):  # type: ignore[misc]
@@ -440,7 +382,7 @@ class ForeignExchanges:
             left_s -= time.monotonic() - began
             if self._interrupted or left_s <= 0:
                 raise TimedOut("no time was left to run the module", "raise the timeout of the agent or of the task")
-            self._process = process = BoundedProcess(time.monotonic() + left_s)
+            self._process = process = BoundedProcess(Deadline(left_s))
             arguments = {**self._options, **state, "timeout": max(1, int(left_s - HEAD_START_S))}
             loop = asyncio.get_running_loop()
             context = contextvars.Context()

@@ -45,6 +45,7 @@ class Agent:
 
     ``where`` is what a person reads ("snmp pdu-b, outlet 7"). ``device`` names the device for taking turns; ``parallel`` says
     that it takes several conversations at once. Budgets are in seconds of wall clock, one operation with its retries.
+    ``silent_when_off`` says that it is sent on even if it does not answer.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Agent:
     device: str = ""
     parallel: bool = False
     options: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    silent_when_off: bool = False
 
     def budget_of(self, operation: Operation) -> float:
         return self.read_budget_s if operation is Operation.READ else self.budget_s

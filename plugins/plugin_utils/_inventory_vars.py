@@ -19,7 +19,11 @@ from typing import Any
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.hostpm.fencing.plugins.module_utils._contract import COMMON_ARGUMENTS, AgentType, Kind
-from ansible_collections.hostpm.fencing.plugins.module_utils._power_module import budgets, option_problems
+from ansible_collections.hostpm.fencing.plugins.module_utils._power_module import (
+    budgets,
+    missing_software,
+    option_problems,
+)
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._host import Agent, Host, Level
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._secrets import SECRET_NAME, Mask
 
@@ -167,9 +171,9 @@ class _Reader:
             return None
         for option, what in option_problems(agent_type, options):
             self._findings.add(option, what, name)
-        missing = agent_type.missing_library(options)
+        missing = missing_software(agent_type, options)
         if missing:
-            what = f"the Python library {missing} is missing on the machine that runs Ansible; install it there"
+            what = f"{missing} is missing on the machine that runs Ansible; install it there"
             self._findings.add("type", what, name)
         kind, parallel = self._manners(name, given, agent_type, options)
         if len(self._findings.lines) > before:
@@ -184,6 +188,7 @@ class _Reader:
             read_budget_s=read_timeout_s,
             device=agent_type.device(options),
             parallel=parallel,
+            silent_when_off=agent_type.silent_when_off,
             options=options,
         )
         return agent, agent_type
@@ -338,14 +343,14 @@ class _Reader:
     def _manners(
         self, name: str, given: Mapping[str, Any], agent_type: AgentType, options: Mapping[str, Any]
     ) -> tuple[Kind, bool]:
-        """Kind and parallel: said by the type, and by the agent for a module of somebody else."""
-        kind = agent_type.kind_of(options) if agent_type.kind_of else agent_type.kind
-        parallel = agent_type.parallel
-        foreign = "." in agent_type.name
+        """Kind and parallel: said by the type, or by the agent where only that knows its device."""
+        kind, parallel = agent_type.kind, agent_type.parallel
+        if agent_type.kind_of is not None:
+            kind = agent_type.kind_of(options)
         for key in KIND_KEYS:
-            if key in given and not foreign:
+            if key in given and not agent_type.manners_from_agent:
                 self._findings.add(key, f"the type {agent_type.name} knows that itself; leave it out", name)
-        if not foreign:
+        if not agent_type.manners_from_agent:
             return kind, parallel
         if given.get("kind") is not None:
             try:

@@ -12,7 +12,6 @@ This file knows no option and no protocol; it gets the values that must never be
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -20,6 +19,7 @@ from urllib.parse import quote, quote_plus
 
 from ansible_collections.hostpm.fencing.plugins.module_utils._contract import Kind, Power, Reason
 from ansible_collections.hostpm.fencing.plugins.module_utils._operation import Operation
+from ansible_collections.hostpm.fencing.plugins.module_utils._secret_names import SECRET_NAME as SECRET_NAME
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._host import State
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._verdict import Event
 
@@ -36,12 +36,6 @@ TOLD = frozenset(
     )
 )  # fmt: skip
 OUR_WORDS = ENUMS | TOLD
-# Names that speak of secrets, for options that nobody marks.
-SECRET_NAME = re.compile(
-    r"(^|_)pass($|_|words?|wd|phrase|code)|pwd|secret|token|community|credential|cookie|bearer|authorization"
-    r"|(^|_)(pw|psk|otp|pin|k_?g)$|(^|_)key($|_(data|text|content)$)|(private|api|access|auth|priv)_?key$",
-    re.I,
-)
 
 
 class Mask:

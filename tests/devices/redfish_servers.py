@@ -210,6 +210,48 @@ class System:
         return {key: value for key, value in document.items() if key not in self.hidden}
 
 
+@dataclass
+class Outlet:
+    """One outlet of a PDU. ``hidden`` keys are left out of its document, ``more`` are put in."""
+
+    id: str = "7"
+    name: str = "Outlet 7"
+    label: str = "node3 left"
+    power: object = "On"
+    allowed: list[str] | None = field(default_factory=lambda: ["On", "Off", "PowerCycle"])
+    more: dict[str, Any] = field(default_factory=dict)
+
+    def document(self, pdu: str) -> dict[str, Any]:
+        path = f"{pdu}/Outlets/{self.id}"
+        control: dict[str, Any] = {"target": f"{path}/Actions/Outlet.PowerControl"}
+        if self.allowed is not None:
+            control["PowerState@Redfish.AllowableValues"] = self.allowed
+        return {
+            "@odata.id": path,
+            "Id": self.id,
+            "Name": self.name,
+            "UserLabel": self.label,
+            "PowerState": self.power,
+            "Actions": {"#Outlet.PowerControl": control},
+            **self.more,
+        }
+
+
+@dataclass
+class Pdu:
+    id: str = "1"
+    serial: str = "PDU-0001"
+    outlets: list[Outlet] = field(default_factory=lambda: [Outlet(), Outlet("8", "Outlet 8", "node4 left")])
+
+    @property
+    def path(self) -> str:
+        return f"/redfish/v1/PowerEquipment/RackPDUs/{self.id}"
+
+    def document(self) -> dict[str, Any]:
+        outlets = {"@odata.id": f"{self.path}/Outlets"}
+        return {"@odata.id": self.path, "Id": self.id, "SerialNumber": self.serial, "Outlets": outlets}
+
+
 Rule = Callable[[Request], "Answer | None"]
 
 
@@ -221,6 +263,7 @@ class Bmc:
 
     def __init__(self, tls: ssl.SSLContext | None = None, sessions: bool = True) -> None:
         self.systems = [System()]
+        self.pdus: list[Pdu] = []
         self.rules: list[Rule] = []
         self.log: list[Request] = []
         self.created: list[str] = []
@@ -241,6 +284,18 @@ class Bmc:
     def posts(self) -> list[str]:
         """The reset types that were asked for, in order."""
         return [json.loads(each.body)["ResetType"] for each in self.log if each.path.endswith("ComputerSystem.Reset")]
+
+    def outlet_posts(self) -> list[str]:
+        """The outlets that were switched: "1/7 Off"."""
+        return [
+            "/".join(each.path.split("/")[5:8:2]) + f" {json.loads(each.body)['PowerState']}"
+            for each in self.log
+            if each.path.endswith("/Actions/Outlet.PowerControl")
+        ]
+
+    def expands(self, **features: bool) -> None:
+        """Say that collections come with their members' contents when asked for, and do it."""
+        self.root["ProtocolFeaturesSupported"] = {"ExpandQuery": {"NoLinks": True, **features}}
 
     def when(self, method: str, path: str, *answers: Answer) -> None:
         """Answer these requests so, one after the other; the last one stays."""
@@ -284,9 +339,16 @@ class Bmc:
             return Answer(401, {"error": {"code": "Base.1.8.NoValidSession", "message": f"no: {PASSWORD}"}})
         if request.method == "DELETE":
             return self._close_session(request.path)
-        if request.path == "/redfish/v1/Systems":
-            members = [{"@odata.id": system.path} for system in self.systems]
-            return Answer(body={"Members": members, "Members@odata.count": len(members)})
+        path, _mark, query = request.path.partition("?")
+        if path == "/redfish/v1/Systems":
+            return self._collection([system.document() for system in self.systems], query)
+        if path == "/redfish/v1/PowerEquipment":
+            return Answer(body={"RackPDUs": {"@odata.id": "/redfish/v1/PowerEquipment/RackPDUs"}})
+        if path == "/redfish/v1/PowerEquipment/RackPDUs":
+            return self._collection([pdu.document() for pdu in self.pdus], query)
+        for pdu in self.pdus:
+            if path.startswith(pdu.path):
+                return self._of_pdu(pdu, path, query, request)
         for system in self.systems:
             if request.path == system.path:
                 return Answer(body=system.document())
@@ -294,6 +356,24 @@ class Bmc:
                 system.power = "Off" if json.loads(request.body)["ResetType"] == "ForceOff" else "On"
                 return Answer(204)
         return Answer(404, {"error": {"code": "Base.1.8.ResourceMissingAtURI", "message": "no such thing"}})
+
+    def _of_pdu(self, pdu: Pdu, path: str, query: str, request: Request) -> Answer:
+        if path == pdu.path:
+            return Answer(body=pdu.document())
+        if path == f"{pdu.path}/Outlets":
+            return self._collection([outlet.document(pdu.path) for outlet in pdu.outlets], query)
+        for outlet in pdu.outlets:
+            if path == f"{pdu.path}/Outlets/{outlet.id}":
+                return Answer(body=outlet.document(pdu.path))
+            if path == f"{pdu.path}/Outlets/{outlet.id}/Actions/Outlet.PowerControl" and request.method == "POST":
+                outlet.power = json.loads(request.body)["PowerState"]
+                return Answer(204)
+        return Answer(404)
+
+    def _collection(self, documents: list[dict[str, Any]], query: str) -> Answer:
+        expanded = query.startswith("$expand=.") and "ProtocolFeaturesSupported" in self.root
+        members = documents if expanded else [{"@odata.id": document["@odata.id"]} for document in documents]
+        return Answer(body={"Members": members, "Members@odata.count": len(members)})
 
     def _known(self, request: Request) -> bool:
         basic = base64.b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode()

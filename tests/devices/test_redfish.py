@@ -14,21 +14,36 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+import uuid
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-from devices.redfish_servers import PASSWORD, USERNAME, Answer, Authority, Bmc, Request, Sushy, System, running_sushy
+from devices.redfish_servers import (
+    PASSWORD,
+    USERNAME,
+    Answer,
+    Authority,
+    Bmc,
+    Outlet,
+    Pdu,
+    Request,
+    Sushy,
+    System,
+    running_sushy,
+)
 
 from ansible_collections.hostpm.fencing.plugins.module_utils._contract import (
     AuthenticationFailed,
     BadReply,
     Busy,
     Deadline,
+    DeviceDriver,
     DeviceError,
     Driver,
+    Kind,
     NotFound,
     Power,
     Reading,
@@ -47,6 +62,8 @@ from ansible_collections.hostpm.fencing.plugins.module_utils._operation import (
     switch_power,
 )
 from ansible_collections.hostpm.fencing.plugins.module_utils._power_module import option_problems
+from ansible_collections.hostpm.fencing.plugins.plugin_utils._agent_types import find_type
+from ansible_collections.hostpm.fencing.plugins.plugin_utils._inventory_vars import parse_host
 
 BASIC = base64.b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode()
 SYSTEM = "/redfish/v1/Systems/1"
@@ -433,6 +450,15 @@ def test_several_systems_and_no_choice_is_an_error_that_names_them_all(bmc: Bmc,
     assert bmc.posts() == []
 
 
+def test_the_last_one_of_several_systems_is_not_chosen_because_the_others_cannot_be_read(
+    bmc: Bmc, connect: Open
+) -> None:
+    bmc.systems.append(System(**{**OTHER.__dict__, "readings": []}))
+    bmc.when("GET", SYSTEM, Answer(404))
+    with pytest.raises(NotFound, match="several"):
+        connect().read(soon())
+
+
 @pytest.mark.parametrize("name", ["2", OTHER.uuid, OTHER.uuid.upper(), "SN-0002"])
 def test_a_system_is_chosen_by_id_uuid_or_serial_number(name: str, bmc: Bmc, connect: Open) -> None:
     bmc.systems.append(System(**{**OTHER.__dict__, "readings": []}))
@@ -515,6 +541,249 @@ def test_a_host_that_moved_to_another_slot_is_found_there_the_next_time(bmc: Bmc
     with pytest.raises(NotFound):
         driver.read(soon())
     assert driver.read(soon()).power is Power.OFF
+
+
+# Several systems of one service
+
+
+def several(bmc: Bmc, connect_options: dict[str, object], *names: str) -> tuple[DeviceDriver, list[dict[str, object]]]:
+    agents = [{**connect_options, "system": name} for name in names]
+    assert TYPE.open_device is not None
+    return TYPE.open_device(agents[0]), agents
+
+
+@pytest.fixture
+def options(bmc: Bmc, authority: Authority) -> dict[str, object]:
+    known = {"address": "127.0.0.1", "port": bmc.port, "username": USERNAME, "password": PASSWORD}
+    return {**known, "ca_path": str(authority.file), "validate_certs": True, "auth": "session"}
+
+
+def blades(bmc: Bmc, number: int = 4) -> None:
+    bmc.systems = [
+        System(str(each), str(uuid.UUID(int=each)), f"SN-{each}", power="Off" if each % 2 else "On")
+        for each in range(1, number + 1)
+    ]
+
+
+def powers(answers: Sequence[Reading | DeviceError]) -> list[object]:
+    return [answer.power if isinstance(answer, Reading) else type(answer) for answer in answers]
+
+
+@pytest.mark.parametrize(
+    ("features", "query"), [({}, "?$expand=."), ({"Levels": True}, "?$expand=.($levels=1)"), (None, None)]
+)
+def test_several_systems_share_a_session_and_one_reading_where_the_service_can(
+    features: dict[str, bool] | None, query: str | None, bmc: Bmc, options: dict[str, object]
+) -> None:
+    blades(bmc)
+    if features is not None:
+        bmc.expands(**features)
+    driver, agents = several(bmc, options, "1", "SN-2", "nope", "4")
+    for _turn in range(2):
+        assert powers(driver.read_all(agents, soon())) == [Power.OFF, Power.ON, NotFound, Power.ON]
+    bmc.log.clear()
+    assert powers(driver.read_all([*agents[:2], agents[3]], soon())) == [Power.OFF, Power.ON, Power.ON]
+    driver.close()
+    read = [each.path for each in bmc.log if each.method == "GET"]
+    assert len(bmc.created) == 1
+    if query is not None:
+        assert read == [f"/redfish/v1/Systems{query}"]
+    else:
+        assert len(read) == len(set(read)) and not any("$expand" in path for path in read)
+
+
+def test_a_service_whose_expansion_cannot_be_used_is_read_one_by_one(bmc: Bmc, options: dict[str, object]) -> None:
+    expanded = "/redfish/v1/Systems?$expand=."
+    members = [{"@odata.id": f"/redfish/v1/Systems/{each}"} for each in (1, 2)]
+    full = [{**member, "Id": str(each), "PowerState": "Off"} for each, member in enumerate(members, start=1)]
+    for answer in (
+        Answer(400),
+        Answer(501),
+        Answer(500),
+        Answer(body={"Members": members}),
+        Answer(body={"Members": full, "Members@odata.count": 4}),
+        Answer(body={"Members": [full[0], full[0]]}),
+        Answer(body={"Members": "all"}),
+    ):
+        blades(bmc, 2)
+        bmc.rules.clear()
+        bmc.expands()
+        bmc.when("GET", expanded, answer)
+        driver, agents = several(bmc, options, "1", "2")
+        assert powers(driver.read_all(agents, soon())) == [Power.OFF, Power.ON]
+        assert powers(driver.read_all(agents, soon())) == [Power.OFF, Power.ON]
+        assert [each.path for each in bmc.log].count(expanded) == 1
+        bmc.log.clear()
+        driver.close()
+
+
+def test_a_name_that_fits_two_of_the_expanded_systems_fits_none(bmc: Bmc, options: dict[str, object]) -> None:
+    blades(bmc)
+    bmc.systems[2].serial = "SN-1"
+    bmc.expands()
+    driver, agents = several(bmc, options, "SN-1", "SN-2")
+    assert powers(driver.read_all(agents, soon())) == [NotFound, Power.ON]
+    driver.close()
+
+
+def test_several_systems_are_switched_each_once_and_each_with_its_own_answer(
+    bmc: Bmc, options: dict[str, object]
+) -> None:
+    blades(bmc)
+    bmc.systems[1].allowed = ["PushPowerButton"]
+    driver, agents = several(bmc, options, "4", "2", "nope", "1")
+    answers = driver.switch_all(agents, Power.OFF, soon())
+    assert [type(answer) for answer in answers] == [type(None), Unsupported, NotFound, type(None)]
+    assert [each.path for each in bmc.log if each.path.endswith(".Reset")] == [
+        bmc.systems[3].target,
+        bmc.systems[0].target,
+    ]
+    driver.close()
+
+
+def test_a_conversation_that_breaks_leaves_the_rest_unanswered_and_keeps_what_was_done(
+    bmc: Bmc, options: dict[str, object]
+) -> None:
+    blades(bmc)
+    bmc.when("POST", bmc.systems[1].target, Answer(cut=True))
+    driver, agents = several(bmc, options, "4", "2", "1")
+    answers = driver.switch_all(agents, Power.OFF, soon())
+    assert [type(answer) for answer in answers] == [type(None), TimedOut, TimedOut]
+    driver.close()
+    refused, agents = several(bmc, {**options, "password": "wrong"}, "4", "2")
+    with pytest.raises(AuthenticationFailed):
+        refused.switch_all(agents, Power.OFF, soon())
+    refused.close()
+
+
+# The outlets of a PDU
+
+
+@pytest.fixture
+def pdu(bmc: Bmc) -> Pdu:
+    bmc.systems = []
+    bmc.root["PowerEquipment"] = {"@odata.id": "/redfish/v1/PowerEquipment"}
+    bmc.pdus = [Pdu()]
+    return bmc.pdus[0]
+
+
+def test_an_outlet_is_a_supply_and_a_system_is_a_chassis() -> None:
+    assert TYPE.kind_of is not None
+    assert (TYPE.kind_of({"outlet": "7"}), TYPE.kind_of({"outlet": None})) == (Kind.SUPPLY, Kind.CHASSIS)
+    agent = {"type": "redfish", "address": "pdu-a", "outlet": 7}
+    parsed = parse_host("node3", {"fence_agents": {"psu": agent}}, lambda value: value, find_type).host.agents[0]
+    assert (parsed.kind, parsed.where) == (Kind.SUPPLY, "redfish pdu-a, outlet 7")
+
+
+@pytest.mark.parametrize("outlet", ["7", "Outlet 7", "node3 left"])
+def test_an_outlet_is_read_and_switched_by_its_exact_name(outlet: str, bmc: Bmc, pdu: Pdu, connect: Open) -> None:
+    driver = connect(outlet=outlet)
+    assert driver.read(soon()) == Reading(Power.ON, "On")
+    off = operate(driver, Operation.OFF, 10)
+    assert (off.ok, off.power, pdu.outlets[0].power) == (True, Power.OFF, "Off")
+    on = operate(driver, Operation.ON, 10)
+    assert (on.ok, on.power, pdu.outlets[1].power) == (True, Power.ON, "On")
+    assert bmc.outlet_posts() == ["1/7 Off", "1/7 On"]
+
+
+@pytest.mark.parametrize("outlet", ["9", "outlet 7", "node3", "07"])
+def test_an_outlet_of_no_exact_name_is_not_found(outlet: str, bmc: Bmc, pdu: Pdu, connect: Open) -> None:
+    pdu.outlets[0].power = "Off"
+    for call in (lambda driver: driver.read(soon()), lambda driver: driver.switch(Power.OFF, soon())):
+        with pytest.raises(NotFound, match=r"Id 7 \(name Outlet 7, label node3 left\)"):
+            call(connect(outlet=outlet))
+    assert bmc.outlet_posts() == []
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        ("PoweringOff", Reason.UNCONFIRMED),
+        ("PowerCycle", Reason.BAD_REPLY),
+        ("off", Reason.BAD_REPLY),
+        (None, Reason.BAD_REPLY),
+        (False, Reason.BAD_REPLY),
+    ],
+)
+def test_an_outlet_that_is_not_exactly_off_is_never_off(state: object, reason: Reason, pdu: Pdu, connect: Open) -> None:
+    pdu.outlets[0].power = state
+    reading = connect(outlet="7").read(soon())
+    assert (reading.power, reading.reason) == (Power.UNKNOWN, reason)
+
+
+def test_an_outlet_in_transition_or_absent_proves_nothing(pdu: Pdu, connect: Open) -> None:
+    pdu.outlets[0].power = "Off"
+    pdu.outlets[0].more = {"PowerStateInTransition": True}
+    reading = connect(outlet="7").read(soon())
+    assert (reading.power, reading.reason) == (Power.UNKNOWN, Reason.UNCONFIRMED)
+    pdu.outlets[0].more = {"Status": {"State": "Absent"}}
+    assert connect(outlet="7").read(soon()).power is Power.UNKNOWN
+    pdu.outlets[0].more = {"PowerStateInTransition": False, "Status": {"State": "Enabled"}}
+    assert connect(outlet="7").read(soon()).power is Power.OFF
+
+
+@pytest.mark.parametrize(("allowed", "sent"), [(["PowerCycle"], []), (["On", "Off"], ["1/7 Off"]), (None, ["1/7 Off"])])
+def test_an_outlet_is_never_cycled(
+    allowed: list[str] | None, sent: list[str], bmc: Bmc, pdu: Pdu, connect: Open
+) -> None:
+    pdu.outlets[0].allowed = allowed
+    if sent:
+        connect(outlet="7").switch(Power.OFF, soon())
+    else:
+        with pytest.raises(Unsupported, match="allows only PowerCycle; a cycle is never used"):
+            connect(outlet="7").switch(Power.OFF, soon())
+    assert bmc.outlet_posts() == sent
+
+
+def test_several_pdus_and_no_choice_is_an_error_that_names_them(bmc: Bmc, pdu: Pdu, connect: Open) -> None:
+    bmc.pdus.append(Pdu("2", "PDU-0002", [Outlet(power="Off")]))
+    with pytest.raises(
+        NotFound, match=r"several PDUs: Id 1 \(serial PDU-0001\), Id 2 \(serial PDU-0002\); .*option pdu"
+    ):
+        connect(outlet="7").read(soon())
+    assert connect(outlet="7", pdu="2").read(soon()).power is Power.OFF
+    assert connect(outlet="7", pdu="PDU-0001").read(soon()).power is Power.ON
+    with pytest.raises(NotFound, match="has no pdu 3"):
+        connect(outlet="7", pdu="3").read(soon())
+
+
+def test_another_pdu_in_the_place_of_the_chosen_one_is_not_taken_for_it(bmc: Bmc, pdu: Pdu, connect: Open) -> None:
+    bmc.pdus.append(Pdu("2", "PDU-0002", [Outlet(power="Off")]))
+    driver = connect(outlet="7", pdu="PDU-0001")
+    assert driver.read(soon()).power is Power.ON
+    bmc.pdus[0].serial, bmc.pdus[1].serial = "PDU-0002", "PDU-0001"
+    bmc.pdus[0].outlets[0].power, bmc.pdus[1].outlets[0].power = "Off", "On"
+    with pytest.raises(NotFound):
+        driver.read(soon())
+    assert driver.read(soon()).power is Power.ON
+
+
+def test_outlets_of_one_pdu_are_read_at_once_where_the_service_can(
+    bmc: Bmc, pdu: Pdu, options: dict[str, object]
+) -> None:
+    bmc.expands()
+    pdu.outlets[1].power = "Off"
+    agents = [{**options, "outlet": outlet} for outlet in ("8", "node3 left", "99")]
+    assert TYPE.open_device is not None
+    driver = TYPE.open_device(agents[0])
+    assert powers(driver.read_all(agents, soon())) == [Power.OFF, Power.ON, NotFound]
+    bmc.log.clear()
+    assert powers(driver.read_all(agents, soon())) == [Power.OFF, Power.ON, NotFound]
+    driver.close()
+    assert [each.path for each in bmc.log if "Outlets" in each.path] == [f"{pdu.path}/Outlets?$expand=."]
+    assert len({TYPE.conversation(agent) for agent in agents}) == 1
+
+
+def test_a_service_without_pdus_or_outlets_says_so(bmc: Bmc, pdu: Pdu, connect: Open) -> None:
+    bmc.when("GET", pdu.path, Answer(body={"Id": "1"}))
+    with pytest.raises(Unsupported, match="no list of outlets"):
+        connect(outlet="7").read(soon())
+    bmc.pdus.clear()
+    with pytest.raises(NotFound, match="has no pdu"):
+        connect(outlet="7").read(soon())
+    del bmc.root["PowerEquipment"]
+    with pytest.raises(Unsupported, match="no list of PDUs"):
+        connect(outlet="7").read(soon())
 
 
 # Logging in
@@ -772,6 +1041,9 @@ def test_the_type_says_who_it_speaks_to() -> None:
     assert TYPE.describe(more) == "BMC-3.example.com, system 2"
     assert TYPE.target(more) == "bmc-3.example.com:8443/2"
     assert TYPE.device({**options, "protocol": "http"}) == "bmc-3.example.com:80"
+    outlet = {**options, "outlet": "2", "pdu": "1"}
+    assert TYPE.describe(outlet) == "BMC-3.example.com, pdu 1, outlet 2"
+    assert len({TYPE.target(each) for each in (more, outlet, {**outlet, "pdu": "2"}, {**options, "outlet": "2"})}) == 4
 
 
 @pytest.mark.parametrize(
@@ -785,6 +1057,9 @@ def test_the_type_says_who_it_speaks_to() -> None:
         ({"port": 0}, "port"),
         ({"port": 65536}, "port"),
         ({"system": ""}, "system"),
+        ({"outlet": ""}, "outlet"),
+        ({"outlet": "7", "pdu": ""}, "pdu"),
+        ({"pdu": "1"}, "outlet"),
         ({"username": "a:b"}, "username"),
         ({"password": f"{PASSWORD}\nx"}, "password"),
         ({"timeout": -1.0}, "timeout"),

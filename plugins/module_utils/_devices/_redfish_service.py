@@ -89,6 +89,14 @@ class RedfishService:
             self._root = self._document(self._send("GET", ROOT, deadline, self._login), "the Redfish service")
         return self._root
 
+    def expansion(self, deadline: Deadline) -> str | None:
+        """The query with which a collection comes with its members' contents, if the service says that it can do that."""
+        features = self.root(deadline).body.get("ProtocolFeaturesSupported")
+        expand = features.get("ExpandQuery") if isinstance(features, Mapping) else None
+        if not isinstance(expand, Mapping) or expand.get("NoLinks") is not True:
+            return None
+        return "$expand=.($levels=1)" if expand.get("Levels") is True else "$expand=."
+
     def get(self, link: object, what: str, deadline: Deadline) -> Document:
         return self._document(self._ask("GET", self._http.path_of(link), deadline), what)
 

@@ -4,9 +4,9 @@
 
 # This module_utils is PRIVATE and should only be used by this collection. Breaking changes can occur any time.
 
-"""Redfish: the power of one system of a BMC or chassis manager (DMTF DSP0266, schema ComputerSystem).
+"""Redfish: the power of the systems of a BMC or chassis manager, and of the outlets of a PDU (DMTF DSP0266).
 
-This file knows systems, their power and their resets; it does not know logins, sockets, or when to ask.
+This file knows what has power, how it reads and how it is switched; it does not know logins, sockets, or when to ask.
 """
 
 from __future__ import annotations
@@ -14,21 +14,25 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from ansible_collections.hostpm.fencing.plugins.module_utils._contract import (
     AgentType,
-    BadReply,
+    AuthenticationFailed,
     Deadline,
+    DeviceDriver,
     DeviceError,
-    Driver,
     Kind,
     NotFound,
+    Options,
     Power,
     Problem,
     Reading,
     Reason,
     Refused,
+    TimedOut,
+    TlsFailed,
+    Unreachable,
     Unsupported,
 )
 from ansible_collections.hostpm.fencing.plugins.module_utils._devices._redfish_service import (
@@ -36,222 +40,278 @@ from ansible_collections.hostpm.fencing.plugins.module_utils._devices._redfish_s
     RedfishService,
     port_of,
 )
+from ansible_collections.hostpm.fencing.plugins.module_utils._devices._redfish_shelf import (
+    MOST_LISTED,
+    OUTLETS,
+    PDUS,
+    SYSTEMS,
+    Shelf,
+)
 from ansible_collections.hostpm.fencing.plugins.module_utils._http import MISSING_LIBRARY, Reply
 
 # Schema Resource, enumeration PowerState: everything but these two proves nothing.
 POWER_STATES = {"On": Power.ON, "Off": Power.OFF}
 TRANSITIONS = frozenset({"PoweringOn", "PoweringOff", "Paused"})
-# Schema Resource, enumeration ResetType, in the order of our liking. PushPowerButton toggles, cycles and restarts do
-# not leave the host off: none of them is ever sent.
-RESET_TYPES: Mapping[Power, tuple[str, ...]] = {Power.ON: ("On", "ForceOn"), Power.OFF: ("ForceOff",)}
-RESET = "#ComputerSystem.Reset"
 # Schema Task, enumeration TaskState.
 FAILED_TASKS = frozenset({"Exception", "Killed", "Cancelled"})
-# A service with more systems than this is not a BMC or chassis.
-MOST_SYSTEMS = 1000
-MOST_LISTED = 20
+# What ends the conversation and not only the question about one agent.
+BROKEN = (TimedOut, TlsFailed, Unreachable)
+Answer = TypeVar("Answer")
 
 
-class RedfishDriver(Driver):
-    """The power of one system."""
+@dataclass(frozen=True)
+class Switch:
+    """How something is switched: the action, its parameter, and the values that leave it on or off, the best first.
 
-    def __init__(self, options: Mapping[str, Any]) -> None:
+    A power button toggles, and cycles and restarts do not leave anything off: none of them is ever sent.
+    """
+
+    action: str
+    parameter: str
+    values: Mapping[Power, tuple[str, ...]]
+    word: str
+    instead: str
+
+    def called(self, value: str) -> str:
+        return f"the {self.word} {value}"
+
+
+# Schema ComputerSystem, enumeration ResetType; schema Outlet, enumeration PowerState of PowerControl.
+RESET = Switch(
+    "#ComputerSystem.Reset",
+    "ResetType",
+    {Power.ON: ("On", "ForceOn"), Power.OFF: ("ForceOff",)},
+    word="reset",
+    instead="cycles and power buttons are never used, because they do not say how the host ends up",
+)
+POWER_CONTROL = Switch(
+    "#Outlet.PowerControl",
+    "PowerState",
+    {Power.ON: ("On",), Power.OFF: ("Off",)},
+    word="power control",
+    instead="a cycle is never used, because it does not leave the outlet off",
+)
+
+
+@dataclass(frozen=True)
+class Target:
+    """One agent's system or outlet: where it is looked for, by which name, and how it is switched."""
+
+    shelf: Shelf
+    wanted: str | None
+    switch: Switch
+    pdu: str | None = None
+
+    @property
+    def name(self) -> str:
+        return self.shelf.name(self.wanted)
+
+
+class RedfishDriver(DeviceDriver):
+    """The systems and outlets of one service, in one session."""
+
+    def __init__(self, options: Options) -> None:
         self._service = RedfishService(options)
-        self._wanted: str | None = options.get("system")
-        self._place: str | None = None
-        self._known: dict[str, Names] = {}
+        self._systems = Shelf(self._service, SYSTEMS, self._systems_link)
+        self._pdus = Shelf(self._service, PDUS, self._pdus_link)
+        self._outlets: dict[str | None, Shelf] = {}
 
-    def read(self, deadline: Deadline) -> Reading:
-        return self._reading(self._system(deadline).body)
+    def read_all(self, agents: Sequence[Options], deadline: Deadline) -> Sequence[Reading | DeviceError]:
+        targets = [self._target(agent) for agent in agents]
+        known: dict[int, Document | DeviceError] = {}
+        for shelf in dict.fromkeys(target.shelf for target in targets):
+            places = [place for place, target in enumerate(targets) if target.shelf is shelf]
+            documents = (
+                shelf.members([targets[place].wanted for place in places], deadline) if len(places) > 1 else None
+            )
+            known.update(zip(places, documents or (), strict=False))
 
-    def switch(self, power: Power, deadline: Deadline) -> None:
-        """Read the system first: it says where and how to reset it, and that the connection is alive."""
-        system = self._system(deadline)
-        target, reset_type = self._reset(system, power, deadline)
-        reply = self._service.post(target, {"ResetType": reset_type}, deadline)
-        if reply.status in (412, 428) and system.etag:
-            reply = self._service.post(target, {"ResetType": reset_type}, deadline, system.etag)
-        self._service.complain(reply, f"the reset {reset_type}")
-        if reply.status == 202:
-            self._look_at_task(reply, deadline)
+        def read(place: int) -> Reading:
+            target = targets[place]
+            document = known.get(place) or self._document(target, deadline)
+            if isinstance(document, DeviceError):
+                raise document
+            return self._reading(target, document.body)
+
+        return _each(range(len(targets)), read)
+
+    def switch_all(self, agents: Sequence[Options], power: Power, deadline: Deadline) -> Sequence[DeviceError | None]:
+        return _each(agents, lambda agent: self._switch(self._target(agent), power, deadline))
 
     def close(self) -> None:
         self._service.close(Deadline(1.0))
 
-    def _reading(self, body: Mapping[str, Any]) -> Reading:
+    def _target(self, agent: Options) -> Target:
+        outlet = agent.get("outlet")
+        if outlet is None:
+            return Target(self._systems, agent.get("system"), RESET)
+        pdu = agent.get("pdu")
+        if pdu not in self._outlets:
+            self._outlets[pdu] = Shelf(self._service, OUTLETS, lambda deadline: self._outlets_link(pdu, deadline))
+        return Target(self._outlets[pdu], outlet, POWER_CONTROL, pdu)
+
+    def _document(self, target: Target, deadline: Deadline) -> Document:
+        if target.pdu is not None:
+            # The outlets of a chain of PDUs have the same names: that the PDU is still in its place must be seen, too.
+            try:
+                self._pdus.member(target.pdu, deadline)
+            except NotFound:
+                target.shelf.forget()
+                raise
+        return target.shelf.member(target.wanted, deadline)
+
+    def _systems_link(self, deadline: Deadline) -> object:
+        link = self._service.root(deadline).link("Systems")
+        if link is None:
+            raise Unsupported("the service has no list of systems", "for the outlet of a PDU write the option outlet")
+        return link
+
+    def _pdus_link(self, deadline: Deadline) -> object:
+        link = self._service.root(deadline).link("PowerEquipment")
+        if link is not None:
+            link = self._service.get(link, "the power equipment", deadline).link("RackPDUs")
+        if link is None:
+            raise Unsupported("the service has no list of PDUs", "is this the Redfish service of a PDU?")
+        return link
+
+    def _outlets_link(self, pdu: str | None, deadline: Deadline) -> object:
+        link = self._pdus.member(pdu, deadline).link("Outlets")
+        if link is None:
+            raise Unsupported(f"{self._pdus.name(pdu)} has no list of outlets", "is it one that can be switched?")
+        return link
+
+    def _reading(self, target: Target, body: Mapping[str, Any]) -> Reading:
         state = body.get("PowerState")
         raw = self._service.shown(state) if "PowerState" in body else "(no PowerState)"
         status = body.get("Status")
         if isinstance(status, Mapping) and status.get("State") == "Absent":
             # An empty slot of a chassis: the host may be running in another one.
-            return Reading(
-                Power.UNKNOWN, f"{raw}, Absent", Reason.BAD_REPLY, "the system is absent; was it pulled out?"
-            )
+            what = f"the {'system' if target.switch is RESET else 'outlet'} is absent; was it pulled out?"
+            return Reading(Power.UNKNOWN, f"{raw}, Absent", Reason.BAD_REPLY, what)
+        if body.get("PowerStateInTransition") is True:
+            msg = f"PowerState is {raw}, on its way to another one: neither on nor off"
+            return Reading(Power.UNKNOWN, f"{raw}, in transition", Reason.UNCONFIRMED, msg)
         if isinstance(state, str) and state in POWER_STATES:
             return Reading(POWER_STATES[state], raw)
         if isinstance(state, str) and state in TRANSITIONS:
             return Reading(Power.UNKNOWN, raw, Reason.UNCONFIRMED, f"PowerState is {raw}: neither on nor off")
         return Reading(Power.UNKNOWN, raw, Reason.BAD_REPLY, f"PowerState is {raw}; look at the device's firmware")
 
-    def _system(self, deadline: Deadline) -> Document:
-        if self._place is None:
-            self._place = self._choose(deadline)
-        try:
-            system = self._service.get(self._place, self._name(), deadline)
-            if self._wanted is not None and not Names.of(system.body).fit(self._wanted):
-                raise NotFound(f"{self._name()} is no longer where it was", "was it moved to another slot?")
-        except NotFound:
-            self._place = None
-            self._known.clear()
-            raise
-        return system
+    def _switch(self, target: Target, power: Power, deadline: Deadline) -> None:
+        """Read it first: it says where and how to switch it, and that the connection is alive."""
+        document = self._document(target, deadline)
+        link, value = self._command(target, document, power, deadline)
+        body = {target.switch.parameter: value}
+        reply = self._service.post(link, body, deadline)
+        if reply.status in (412, 428) and document.etag:
+            reply = self._service.post(link, body, deadline, document.etag)
+        self._service.complain(reply, target.switch.called(value))
+        if reply.status == 202:
+            self._look_at_task(reply, target.switch, deadline)
 
-    def _name(self) -> str:
-        return "the system" if self._wanted is None else f"system {self._wanted}"
-
-    def _choose(self, deadline: Deadline) -> str:
-        """The one system, or the one whose Id, UUID or serial number is exactly the wanted one."""
-        places = self._places(deadline)
-        if self._wanted is None and len(places) == 1:
-            return places[0]
-        for place in places:
-            if place not in self._known:
-                with contextlib.suppress(NotFound):  # It was pulled out a moment ago.
-                    self._known[place] = Names.of(self._service.get(place, "one of its systems", deadline).body)
-        return self._only_one({place: self._known[place] for place in places if place in self._known})
-
-    def _only_one(self, known: Mapping[str, Names]) -> str:
-        wanted = self._wanted
-        fitting = [place for place, names in known.items() if wanted is not None and names.fit(wanted)]
-        if len(fitting) == 1:
-            return fitting[0]
-        if not known:
-            raise NotFound("it has no system", "is the BMC still starting, and may the account see the systems?")
-        listed = self._listed([known[place] for place in fitting] or list(known.values()))
-        if wanted is None:
-            raise NotFound(f"it has several systems: {listed}", "choose one with the option system")
-        if fitting:
-            raise NotFound(f"system {wanted} is the name of several: {listed}", "choose by another of its names")
-        raise NotFound(f"it has no system {wanted}, but: {listed}", "write the Id, UUID or serial number exactly")
-
-    def _listed(self, names: Sequence[Names]) -> str:
-        more = [f"{len(names) - MOST_LISTED} more"] if len(names) > MOST_LISTED else []
-        return ", ".join([each.described(self._service.shown) for each in names[:MOST_LISTED]] + more)
-
-    def _places(self, deadline: Deadline) -> list[str]:
-        """The paths of all systems, page by page."""
-        link = self._service.root(deadline).link("Systems")
-        places: dict[str, None] = {}
-        pages: set[str] = set()
-        count: object = 0
-        while link is not None:
-            path = self._service.path_of(link)
-            if path in pages or len(places) > MOST_SYSTEMS:
-                raise BadReply("its list of systems does not end", "look at the device's firmware")
-            pages.add(path)
-            page = self._service.get(path, "the list of systems", deadline)
-            members = page.body.get("Members")
-            if not isinstance(members, list):
-                raise BadReply("its list of systems has no Members", "look at the device's firmware")
-            places.update(dict.fromkeys(self._service.path_of(Document(member, None).link()) for member in members))
-            count = page.body.get("Members@odata.count")
-            link = page.body.get("Members@odata.nextLink")
-        if not pages:
-            raise Unsupported(
-                "the service has no list of systems", "is this the Redfish service of a PDU or a storage box?"
-            )
-        if self._wanted is None and isinstance(count, int) and count > len(places):
-            raise BadReply(f"it shows {len(places)} of its {count} systems", "choose one with the option system")
-        return list(places)
-
-    def _reset(self, system: Document, power: Power, deadline: Deadline) -> tuple[object, str]:
-        """The link to send the reset to, and the type of reset that means ``power`` and is allowed."""
-        actions = system.body.get("Actions")
-        reset = actions.get(RESET) if isinstance(actions, Mapping) else None
-        if not isinstance(reset, Mapping):
-            raise Unsupported(f"{self._name()} offers no reset", "may the account switch power?")
-        allowed = self._allowed(reset, deadline)
-        for reset_type in RESET_TYPES[power]:
-            if not allowed or reset_type in allowed:
-                return reset.get("target"), reset_type
+    def _command(self, target: Target, document: Document, power: Power, deadline: Deadline) -> tuple[object, str]:
+        """The link to send the command to, and the value that means ``power`` and is allowed."""
+        switch = target.switch
+        actions = document.body.get("Actions")
+        action = actions.get(switch.action) if isinstance(actions, Mapping) else None
+        if not isinstance(action, Mapping):
+            raise Unsupported(f"{target.name} offers no {switch.word}", "may the account switch power?")
+        allowed = self._allowed(switch, action, deadline)
+        for value in switch.values[power]:
+            if not allowed or value in allowed:
+                return action.get("target"), value
         raise Unsupported(
-            f"{power} takes the reset {' or '.join(RESET_TYPES[power])}, but {self._name()} allows only "
+            f"{power} takes the {switch.word} {' or '.join(switch.values[power])}, but {target.name} allows only "
             + ", ".join(self._service.shown(each) for each in allowed[:MOST_LISTED]),
-            "cycles and power buttons are never used, because they do not say how the host ends up",
+            switch.instead,
         )
 
-    def _allowed(self, reset: Mapping[str, Any], deadline: Deadline) -> list[str]:
-        """The allowed types of reset as the device tells them; an empty list if it does not tell."""
-        listed = reset.get("ResetType@Redfish.AllowableValues")
-        if listed is None and reset.get("@Redfish.ActionInfo") is not None:
+    def _allowed(self, switch: Switch, action: Mapping[str, Any], deadline: Deadline) -> list[str]:
+        """The allowed values as the device tells them; an empty list if it does not tell."""
+        listed = action.get(f"{switch.parameter}@Redfish.AllowableValues")
+        if listed is None and action.get("@Redfish.ActionInfo") is not None:
             with contextlib.suppress(NotFound):
-                info = self._service.get(reset["@Redfish.ActionInfo"], "the action info of its reset", deadline)
-                listed = _allowable_values(info.body)
+                what = f"the action info of its {switch.word}"
+                info = self._service.get(action["@Redfish.ActionInfo"], what, deadline)
+                listed = _allowable_values(info.body, switch.parameter)
         return [each for each in listed if isinstance(each, str)] if isinstance(listed, list) else []
 
-    def _look_at_task(self, reply: Reply, deadline: Deadline) -> None:
+    def _look_at_task(self, reply: Reply, switch: Switch, deadline: Deadline) -> None:
         """A task that failed at once is told at once. Whatever else becomes of it: PowerState decides."""
         task = reply.json_object() or {}
         if "TaskState" not in task and "Location" in reply.headers:
             with contextlib.suppress(DeviceError):
-                task = dict(self._service.get(reply.headers["Location"], "the task of the reset", deadline).body)
+                what = f"the task of the {switch.word}"
+                task = dict(self._service.get(reply.headers["Location"], what, deadline).body)
         if task.get("TaskState") in FAILED_TASKS:
             raise Refused(
-                f"it took the reset, and its task ended in {task['TaskState']}", "look at the device's own log"
+                f"it took the {switch.word}, and its task ended in {task['TaskState']}", "look at the device's own log"
             )
 
 
-@dataclass(frozen=True)
-class Names:
-    """What a system may be chosen by."""
-
-    id: str
-    uuid: str
-    serial: str
-
-    @classmethod
-    def of(cls, body: Mapping[str, Any]) -> Names:
-        found = (body.get(key) for key in ("Id", "UUID", "SerialNumber"))
-        return cls(*(value if isinstance(value, str) else "" for value in found))
-
-    def fit(self, wanted: str) -> bool:
-        return wanted in (self.id, self.serial) or wanted.casefold() == self.uuid.casefold()
-
-    def described(self, shown: Callable[[object], str]) -> str:
-        others = [f"UUID {shown(self.uuid)}"] * bool(self.uuid) + [f"serial {shown(self.serial)}"] * bool(self.serial)
-        return f"Id {shown(self.id)}" + (f" ({', '.join(others)})" if others else "")
+Asked = TypeVar("Asked")
 
 
-def _allowable_values(action_info: Mapping[str, Any]) -> object:
+def _each(asked: Sequence[Asked], work: Callable[[Asked], Answer]) -> list[Answer | DeviceError]:
+    """An answer in the place of each question; what is wrong with the conversation itself is raised, or ends it."""
+    answers: list[Answer | DeviceError] = []
+    for each in asked:
+        try:
+            answers.append(work(each))
+        except BROKEN as error:
+            if not answers:
+                raise
+            return answers + [error] * (len(asked) - len(answers))
+        except AuthenticationFailed as error:
+            if not answers:
+                raise
+            answers.append(error)
+        except DeviceError as error:
+            answers.append(error)
+    return answers
+
+
+def _allowable_values(action_info: Mapping[str, Any], parameter_name: str) -> object:
     parameters = action_info.get("Parameters")
     for parameter in parameters if isinstance(parameters, list) else []:
-        if isinstance(parameter, Mapping) and parameter.get("Name") == "ResetType":
+        if isinstance(parameter, Mapping) and parameter.get("Name") == parameter_name:
             return parameter.get("AllowableValues")
     return None
 
 
-def _device(options: Mapping[str, Any]) -> str:
+def _device(options: Options) -> str:
     return f"{str(options['address']).lower()}:{port_of(options)}"
 
 
-def _target(options: Mapping[str, Any]) -> str:
-    return f"{_device(options)}/{options.get('system') or ''}"
+def _target(options: Options) -> str:
+    outlet, pdu = options.get("outlet"), options.get("pdu")
+    if outlet is None:
+        return f"{_device(options)}/{options.get('system') or ''}"
+    return f"{_device(options)}/outlet {outlet}/{pdu or ''}"
 
 
-def _describe(options: Mapping[str, Any]) -> str:
-    system = options.get("system")
-    return f"{options['address']}, system {system}" if system else str(options["address"])
+def _describe(options: Options) -> str:
+    words = [str(options["address"])]
+    words += [f"{option} {options[option]}" for option in ("system", "pdu", "outlet") if options.get(option)]
+    return ", ".join(words)
 
 
-def _problems(options: Mapping[str, Any]) -> list[Problem]:
+def _kind(options: Options) -> Kind:
+    return Kind.CHASSIS if options.get("outlet") is None else Kind.SUPPLY
+
+
+def _problems(options: Options) -> list[Problem]:
     found: list[Problem] = []
     address, port = str(options["address"]), options.get("port")
     if not address or any(character in "/@?#" or character.isspace() for character in address):
         found.append(("address", "must be a host name or an IP address, without https:// and without a path"))
     if port is not None and not 1 <= int(port) <= 65535:
         found.append(("port", f"must be from 1 to 65535, not {port}"))
-    if options.get("system") == "":
-        found.append(("system", "must not be empty; leave it out if the device has one system"))
+    for option in ("system", "outlet", "pdu"):
+        if options.get(option) == "":
+            found.append((option, f"must not be empty; leave it out if the device has one {option}"))
+    if options.get("pdu") and options.get("outlet") is None:
+        found.append(("outlet", "is missing: a PDU alone has no power to switch"))
     if options.get("auth") != "session" and ":" in (options.get("username") or ""):
         found.append(("username", "must not contain a colon with auth: basic"))
     return found
@@ -260,6 +320,7 @@ def _problems(options: Mapping[str, Any]) -> list[Problem]:
 TYPE = AgentType(
     name="redfish",
     kind=Kind.CHASSIS,
+    kind_of=_kind,
     parallel=True,
     timeout_s=90.0,
     read_timeout_s=20.0,
@@ -272,14 +333,18 @@ TYPE = AgentType(
         "password": {"type": "str", "no_log": True},
         "auth": {"type": "str", "choices": ["basic", "session"], "default": "basic"},
         "system": {"type": "str"},
+        "outlet": {"type": "str"},
+        "pdu": {"type": "str"},
         "validate_certs": {"type": "bool", "default": True},
         "ca_path": {"type": "path"},
     },
-    open=RedfishDriver,
+    open_device=RedfishDriver,
+    own_options=frozenset({"system", "outlet", "pdu"}),
     describe=_describe,
     device=_device,
     target=_target,
     problems=_problems,
     missing_library=lambda options: MISSING_LIBRARY,
     required_together=[("username", "password")],
+    mutually_exclusive=[("system", "outlet")],
 )

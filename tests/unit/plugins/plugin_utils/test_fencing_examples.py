@@ -10,6 +10,7 @@ The host has a BMC and two supplies unless an example says otherwise; its BMC li
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -29,7 +30,7 @@ from unit.plugins.plugin_utils.simulation import (
 from ansible_collections.hostpm.fencing.plugins.module_utils._contract import Power, Reason
 from ansible_collections.hostpm.fencing.plugins.module_utils._operation import Operation, Outcome
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._fencing import Fencing
-from ansible_collections.hostpm.fencing.plugins.plugin_utils._host import Agent, Host, Numbers, OnFailure, State
+from ansible_collections.hostpm.fencing.plugins.plugin_utils._host import Agent, Host, Level, Numbers, OnFailure, State
 
 FAILOVER = host_of(["bmc"], ["psu_a", "psu_b"])
 FEEDS_FIRST = host_of(["psu_a", "psu_b"], ["bmc"])
@@ -480,6 +481,17 @@ def test_the_second_chassis_level_is_tried_if_the_first_is_silent() -> None:
     run = task(host, State.ON, physics=Physics(running=False), bmc_1=SILENT)
     assert run.verdict.ok
     assert asked(run) == ["bmc_2 on"]
+
+
+def test_a_host_that_nothing_answers_for_while_it_is_off_is_sent_on_and_its_silence_is_never_off() -> None:
+    [level] = host_of(["wake"]).levels
+    levels = (Level(1, (replace(level.agents[0], silent_when_off=True),)),)
+    asleep = Script(reads=(ReadFault.UNREACHABLE,) * 2)
+    run = task(Host("node3", levels, levels), State.ON, physics=Physics(running=False), wake=asleep)
+    assert (run.verdict.ok, run.verdict.power, asked(run)) == (True, Power.ON, ["wake on"])
+    assert asked(task(host_of(["bmc"]), State.ON, physics=Physics(running=False), bmc=SILENT)) == []
+    run = task(Host("node3", levels, levels), State.READ, physics=Physics(running=False), wake=SILENT)
+    assert (run.verdict.ok, run.verdict.power) == (False, Power.UNKNOWN)
 
 
 def test_on_is_tried_twice_and_never_with_a_wrong_password() -> None:

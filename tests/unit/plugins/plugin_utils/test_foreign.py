@@ -2,16 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is read out of other people's modules without running them, and processes that end when they must."""
+"""What is read out of other people's modules without running them."""
 
 from __future__ import annotations
 
-import os
-import signal
-import sys
-import threading
-import time
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -61,42 +55,3 @@ def test_what_a_module_says_becomes_one_line_of_bounded_length() -> None:
 @pytest.mark.parametrize("value", [False, True, 0, 1, None, "", "of", "off ", ["off"], {"power": "off"}, "offline"])
 def test_nothing_but_the_words_on_and_off_is_a_power(value: Any) -> None:
     assert _foreign._power(value) is _foreign.Power.UNKNOWN
-
-
-def run(process: _foreign.BoundedProcess, program: str) -> tuple[int, bytes, bytes]:
-    return process.run([sys.executable, "-S", "-c", program], b"", "/")
-
-
-def test_a_process_that_ends_in_time_is_let_be() -> None:
-    process = _foreign.BoundedProcess(time.monotonic() + 20)
-    assert run(process, "import sys; sys.stdout.write('done'); sys.exit(3)") == (3, b"done", b"")
-    assert (process.killed, process.status) == (False, 3)
-
-
-# Starts a child that leaves the process group and keeps the pipes open; both sleep.
-FLEEING = """
-import os, time
-if os.fork() == 0:
-    os.setsid()
-    open({pid!r}, "w").write(str(os.getpid()))
-time.sleep(60)
-"""
-
-
-def test_a_child_that_fled_from_the_group_holds_nobody_up(tmp_path: Path) -> None:
-    pid = tmp_path / "pid"
-    process = _foreign.BoundedProcess(time.monotonic() + 2)
-    began = time.monotonic()
-    status, _out, _err = run(process, FLEEING.format(pid=str(pid)))
-    os.kill(int(pid.read_text()), signal.SIGKILL)
-    assert status == -signal.SIGKILL and process.killed
-    assert time.monotonic() - began < 2 + 1
-
-
-def test_an_interruption_ends_a_process_and_keeps_another_from_starting() -> None:
-    process = _foreign.BoundedProcess(time.monotonic() + 60)
-    threading.Timer(0.3, process.kill).start()
-    began = time.monotonic()
-    assert run(process, "import time; time.sleep(60)")[0] == -signal.SIGKILL
-    assert run(process, "raise SystemExit(0)")[0] == -signal.SIGKILL
-    assert time.monotonic() - began < 10
