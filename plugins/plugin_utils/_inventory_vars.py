@@ -171,7 +171,7 @@ class _Reader:
         if missing:
             what = f"the Python library {missing} is missing on the machine that runs Ansible; install it there"
             self._findings.add("type", what, name)
-        kind, parallel = self._manners(name, given, agent_type)
+        kind, parallel = self._manners(name, given, agent_type, options)
         if len(self._findings.lines) > before:
             return None
         timeout_s, read_timeout_s = budgets(agent_type, options)
@@ -332,9 +332,11 @@ class _Reader:
                 self._findings.add(present[1], f"cannot stand beside {present[0]}", name)
         return options
 
-    def _manners(self, name: str, given: Mapping[str, Any], agent_type: AgentType) -> tuple[Kind, bool]:
+    def _manners(
+        self, name: str, given: Mapping[str, Any], agent_type: AgentType, options: Mapping[str, Any]
+    ) -> tuple[Kind, bool]:
         """Kind and parallel: said by the type, and by the agent for a module of somebody else."""
-        kind, parallel = agent_type.kind, agent_type.parallel
+        kind, parallel = agent_type.kind_for(options), agent_type.parallel
         foreign = "." in agent_type.name
         for key in KIND_KEYS:
             if key in given and not foreign:
@@ -421,10 +423,10 @@ def _refuse_twins(agents: Mapping[str, Agent], types: Mapping[str, AgentType], f
     """One outlet under two names would make one supply look like two."""
     first: dict[tuple[str, str], str] = {}
     for name, agent in agents.items():
-        target = types[name].target(agent.options)
-        twin = first.setdefault((agent.type, target), name)
-        if twin != name:
-            findings.add("address", f"names the same device and outlet as the agent {twin} ({agent.where})", name)
+        for target in types[name].targets_of(agent.options):
+            twin = first.setdefault((agent.type, target), name)
+            if twin != name:
+                findings.add("address", f"names the same device and outlet as the agent {twin} ({agent.where})", name)
 
 
 def _refuse_mixed_levels(levels: Iterable[Level], findings: _Findings) -> None:
