@@ -41,9 +41,14 @@ every_model = pytest.mark.parametrize("model", EVERY)
 models = pytest.mark.parametrize("model", MODELS)
 
 
-def those(wanted: Callable[[str], Any]) -> pytest.MarkDecorator:
+def those(wanted: Callable[[str], Any]) -> Callable[[Any], Any]:
     """Only the models for which this holds."""
-    return pytest.mark.parametrize("model", [model for model in MODELS if wanted(model)])
+
+    def marked(test: Any) -> Any:
+        test.wanted = wanted
+        return pytest.mark.parametrize("model", [model for model in MODELS if wanted(model)])(test)
+
+    return marked
 
 
 @pytest.fixture(scope="module", autouse=True)

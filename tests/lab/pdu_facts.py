@@ -777,7 +777,7 @@ _FAMILIES = (
     ),
 )
 
-FAMILIES: Mapping[str, Family] = {family.model: family for family in _FAMILIES}
+FAMILIES: dict[str, Family] = {family.model: family for family in _FAMILIES}
 
 
 def fill(template: str, outlet: int, unit: int = 1) -> str:
