@@ -268,6 +268,10 @@ class AgentType:
     describe: Callable[[Options], str]
     device: Callable[[Options], str]
     target: Callable[[Options], str]
+    # The same for a type whose agents may have several outlets: one text for each.
+    targets: Callable[[Options], Sequence[str]] | None = None
+    # What an agent with these options is, where that is not the same for all agents of the type.
+    kind_of: Callable[[Options], Kind] | None = None
     # Seconds that such a device usually takes from accepting a command until it shows the new power: when to look first.
     usual_s: Mapping[Power, float] = field(default_factory=dict)
     # No device is sent more requests a second than this, however many agents ask.
@@ -283,8 +287,6 @@ class AgentType:
     manners_from_agent: bool = False
     # Nothing answers for a host that is off, so that silence is no reason not to send it on. Silence is never off all the same.
     silent_when_off: bool = False
-    # The kind where the options decide it; without it all agents of the type have ``kind``.
-    kind_of: Callable[[Options], Kind] | None = None
     required_together: Sequence[Sequence[str]] = ()
     mutually_exclusive: Sequence[Sequence[str]] = ()
 
@@ -295,6 +297,14 @@ class AgentType:
         if self.open_device is None:
             raise NotImplementedError(f"the type {self.name} has no driver")
         return OneAgent(self.open_device(options), options)
+
+    def kind_for(self, options: Options) -> Kind:
+        """What an agent with these options is."""
+        return self.kind if self.kind_of is None else self.kind_of(options)
+
+    def targets_of(self, options: Options) -> Sequence[str]:
+        """All that an agent with these options switches. Two agents that have one of it in common switch the same thing."""
+        return (self.target(options),) if self.targets is None else self.targets(options)
 
     def conversation(self, options: Options) -> tuple[str, ...]:
         """What agents must have in common to share a session with the device: all but their own options and budgets."""

@@ -3,19 +3,19 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One outlet of a PDU over SNMP. What it does is in module_utils."""
+"""Outlets of a PDU over SNMP. What it does is in module_utils."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: snmp_power
-short_description: Read or switch one outlet of a PDU over SNMP
+short_description: Read or switch outlets of a PDU over SNMP
 version_added: 0.1.0
 author:
   - The hostpm.fencing authors (@hostpm)
 description:
-  - Reads the state of one outlet of a power distribution unit (PDU) over SNMP version 1, 2c or 3, or switches it and waits until
-    the PDU says so.
+  - Reads the state of an outlet of a power distribution unit (PDU) over SNMP version 1, 2c or 3, or switches it and waits until
+    the PDU says so. Blades, switch ports and ports with power over Ethernet count as outlets, see O(model).
   - What the PDU's objects and values mean is a table of PDU families, O(model). Only the documented value is off. A missing
     object, a value of no table, a pending command, a failed relay or a wrong type is V(unknown).
   - The outlet's row is read before anything is sent. A command leaves as one request, it is never retransmitted.
@@ -96,50 +96,37 @@ options:
       - Where a number is not enough, a bare number is the outlet of the first unit. Families whose infeeds or branches each count
         from 1 (V(sentry3), V(sentry4), V(liebert_mph)) need the full index.
       - Exactly one outlet must have the name.
-      - Either this or O(outlet_name) is needed.
+      - This, O(outlet_name) or O(outlets) is needed.
     type: raw
   outlet_name:
     description: The exact name of the outlet, also one that looks like a number or an index.
     type: str
+  outlets:
+    description:
+      - Several outlets that are one supply, such as the two outlets of a supply with two cords, each as in O(outlet).
+      - The power is on when all of them are on and off when all of them are off; otherwise it is V(unknown) and the message names them.
+        A command switches each of them once, or none where one of them is missing.
+    type: list
+    elements: raw
   model:
     description:
-      - The family of the PDU.
+      - The family of the PDU, such as V(apc_rpdu2), V(raritan_px2) or V(eaton_g3). The collection's page C(docs/pdu_families.md) has all
+        of them with their devices.
       - Without it the PDU is asked for its sysObjectID, and exactly one family must fit. Nothing is guessed.
-      - V(apc_rpdu) are first generation APC Rack PDUs (AP78xx, AP79xx), V(apc_rpdu2) the second (AP8xxx, AP79xxB, APDU9xxx,
-        APDU10xxx), V(apc_masterswitch) and V(apc_masterswitch_plus) their elders.
-      - V(aten_pe) is ATEN PE; V(baytech) BayTech RPC, MMP and DS; V(cyberpower_epdu) CyberPower PDU15SW, 41001 and 81001; V(digipower)
-        DigiPower, Lindy 32657, LogiLink and Intellinet.
-      - V(eaton_g3) is Eaton ePDU G2 and G3; V(eaton_pulizzi) the Pulizzi IPV and IPC; V(eaton_revelation) the Powerware Managed ePDU.
-      - V(geist_v5) is Vertiv Geist with an IMD of version 5; V(ibm_dpi) and V(lenovo_dpi) are DPI C13/C19 with firmware sIBM and
-        sLEN; V(liebert_mph) Liebert MPH and MPX.
-      - V(raritan_px) is the first Dominion PX, V(raritan_px2) PX2 to PX4, PXC and PRO4X; V(sentry3) and V(sentry4) are Server Technology
-        CDU and PRO1, PRO2; V(tripplite_padm) Tripp Lite with a PADM or LX card.
+      - Blades of a chassis (V(ibm_bladecenter), V(intel_modular)), ports of switches (V(switch_port), V(cisco_mds)) and ports with power
+        over Ethernet (V(poe_port)) are never detected. A blade is an agent of the kind chassis, all others are supplies.
+      - V(switch_port) and V(cisco_mds) cut a server off from its network or its storage and leave it running.
     type: str
-    choices:
-      - apc_masterswitch
-      - apc_masterswitch_plus
-      - apc_rpdu
-      - apc_rpdu2
-      - aten_pe
-      - baytech
-      - cyberpower_epdu
-      - digipower
-      - eaton_g3
-      - eaton_pulizzi
-      - eaton_revelation
-      - geist_v5
-      - ibm_dpi
-      - lenovo_dpi
-      - liebert_mph
-      - raritan_px
-      - raritan_px2
-      - sentry3
-      - sentry4
-      - tripplite_padm
   trust_status:
     description:
       - Whether off counts on a PDU whose firmware lacks the further object of its family that tells of a pending command or a failed relay.
       - By default it does not, and the power is V(unknown). The object is never ignored where the PDU has it.
+    type: bool
+    default: false
+  accept_untested:
+    description:
+      - Whether a O(model) of trust C may be used, whose facts are in doubt and which nobody is known to have switched.
+      - Try it on a spare outlet, and look at the outlet.
     type: bool
     default: false
 """
@@ -163,6 +150,13 @@ EXAMPLES = r"""
     write_community: "{{ vault_pdu_write }}"
     model: apc_rpdu2
     outlet: node3-psu-a
+    state: "off"
+
+- name: Switch off both outlets of one supply
+  hostpm.fencing.snmp_power:
+    address: pdu-a.example.com
+    community: "{{ vault_pdu_write }}"
+    outlets: [7, 8]
     state: "off"
 
 - name: Switch on outlet 7 of the second infeed of a Sentry tower

@@ -344,9 +344,7 @@ class _Reader:
         self, name: str, given: Mapping[str, Any], agent_type: AgentType, options: Mapping[str, Any]
     ) -> tuple[Kind, bool]:
         """Kind and parallel: said by the type, or by the agent where only that knows its device."""
-        kind, parallel = agent_type.kind, agent_type.parallel
-        if agent_type.kind_of is not None:
-            kind = agent_type.kind_of(options)
+        kind, parallel = agent_type.kind_for(options), agent_type.parallel
         for key in KIND_KEYS:
             if key in given and not agent_type.manners_from_agent:
                 self._findings.add(key, f"the type {agent_type.name} knows that itself; leave it out", name)
@@ -446,10 +444,10 @@ def _refuse_twins(agents: Mapping[str, Agent], types: Mapping[str, AgentType], f
     """One outlet under two names would make one supply look like two."""
     first: dict[tuple[str, str], str] = {}
     for name, agent in agents.items():
-        target = types[name].target(agent.options)
-        twin = first.setdefault((agent.type, target), name)
-        if twin != name:
-            findings.add("address", f"names the same device and outlet as the agent {twin} ({agent.where})", name)
+        for target in types[name].targets_of(agent.options):
+            twin = first.setdefault((agent.type, target), name)
+            if twin != name:
+                findings.add("address", f"names the same device and outlet as the agent {twin} ({agent.where})", name)
 
 
 def _refuse_mixed_levels(levels: Iterable[Level], findings: _Findings) -> None:

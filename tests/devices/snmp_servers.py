@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,8 @@ import snmpsim_data
 
 from lab.faults import FaultBoard
 from lab.model import Physics, World
-from lab.pdu_facts import FAMILIES, Family
-from lab.snmp_message import Pdu, User
+from lab.pdu_facts import FAMILIES, Family, fill, oid
+from lab.snmp_message import GET, Pdu, User, Value
 from lab.snmp_server import Access, PduTree, SnmpServer
 from lab.switch_point import Command, OutletPoint
 from lab.wire import Address
@@ -219,7 +219,8 @@ class PickyPdu(RackPdu):
     """A PDU that notes its packets and does not take every one.
 
     ``most``: objects in one request; more are answered with tooBig. ``gen_err_for``: an outlet whose objects it answers with
-    genErr, naming the first. ``silent_to``: a kind of request that it obeys and does not answer.
+    genErr, naming the first. ``exception_for``: an object, and the exception that it answers for it. ``silent_to``: a kind of
+    request that it obeys and does not answer.
     """
 
     def __enter__(self) -> PickyPdu:
@@ -227,6 +228,7 @@ class PickyPdu(RackPdu):
         self.answer_bytes: list[int] = []
         self.most = 1000
         self.gen_err_for: int | None = None
+        self.exception_for: tuple[str, int] | None = None
         self.silent_to = 0
         super().__enter__()
         return self
@@ -243,6 +245,10 @@ class PickyPdu(RackPdu):
             if bad:
                 return server._error(pdu, version, 5, bad[0])
             reply = respond(pdu, version, may_write, source)
+            if self.exception_for and reply is not None and pdu.kind == GET:
+                name, tag = oid(fill(self.exception_for[0], 1)), self.exception_for[1]
+                rows = [(oid_, Value(tag) if oid_ == name else value) for oid_, value in reply.bindings]
+                reply = replace(reply, bindings=rows)
             return None if pdu.kind == self.silent_to else reply
 
         def noted(reply: bytes, addr: Any, after_s: float) -> None:

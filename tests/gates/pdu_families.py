@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ansible_collections.hostpm.fencing.plugins.module_utils._devices.snmp_families import Family
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGE = ROOT / "docs" / "pdu_families.md"
@@ -16,14 +20,28 @@ HEAD = """<!-- SPDX-License-Identifier: GPL-3.0-or-later -->
 <!-- Written by "make families" from plugins/module_utils/_devices/snmp_families.py; do not edit. -->
 # PDU families
 
-The values of `model` for agents of the type `snmp`. Without `model` the PDU is asked for its sysObjectID, and exactly one
-family must fit. Objects are below `1.3.6.1.4.1`; `{outlet}` and its like are the numbers that name an outlet.
+The values of `model` for agents of the type `snmp`. Without `model` the device is asked for its sysObjectID, and exactly one
+family must fit; where several families share a number, the object in brackets must be there (and hold the text behind `=`).
+Objects are below `1.3.6.1.4.1`, or whole with a dot in front; `{outlet}` and its like are the numbers that name an outlet.
 
-Trust A: the vendor's MIB and a working driver agree. B: one of the two. C: sources conflict.
+Trust A: the vendor's MIB and a working driver agree. B: one of the two. C: sources conflict, or nobody has seen it work;
+such a model needs `accept_untested: true`. Your device is not here? [Adding a family](adding_a_pdu_family.md) is a job of ten minutes.
 
-| model | devices | trust | sysObjectID | status | an outlet is | further objects that must agree | source |
-| --- | --- | --- | --- | --- | --- | --- | --- |
+A model of the kind chassis switches and senses the server itself, all others what feeds it. The models `switch_port` and
+`cisco_mds` cut a server off from its network or its storage and leave it running: "off" means that it is cut off.
+
+| model | devices | kind | trust | sysObjectID | status | an outlet is | further objects that must agree | source |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- |
 """
+
+
+def signs(family: Family) -> str:
+    """How a family is detected."""
+    words = []
+    for sign in family.signs:
+        demand = f" [`{sign.object}`{f' = {sign.holds}' if sign.holds else ''}]" if sign.object else ""
+        words.append(f"`{sign.prefix}`{demand}")
+    return ", ".join(words) or "none: write `model`"
 
 
 def page() -> str:
@@ -36,8 +54,9 @@ def page() -> str:
         cells = (
             f"`{model}`",
             family.title,
+            str(family.kind),
             family.trust,
-            ", ".join(f"`{prefix}`" for prefix in family.sys_object_ids) or "none: write `model`",
+            signs(family),
             f"`{family.status.template}`",
             f"{'.'.join(family.parts)}{bare}",
             ", ".join(f"`{guard.column.template}`" for guard in family.guards) or "none",

@@ -6,7 +6,8 @@
 
 Typed for the rack alone and compared with nothing: the product has its own table, and a slip in one of them must show as
 a failing test. Numbers start below 1.3.6.1.4.1; ``{n}`` is the outlet from 1, ``{n0}`` from 0, ``{n1}`` the one after
-it, ``{u}`` the unit (1), ``{u0}`` the unit from 0, ``{aten}`` ATEN's numbering with its holes.
+it, ``{u}`` the unit (1), ``{u0}`` the unit from 0, ``{u21}`` the unit from 22, ``{aten}`` ATEN's numbering with its holes. An
+identifier with a dot in front is whole.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ class States:
 
     oid: str
     values: Mapping[int, str]
+    wanted: bool = False  # it tells what was asked of the outlet, at once, and not what it does
 
     def value(self, name: str) -> int | None:
         """The number for a state, if the family has one for it."""
@@ -36,11 +38,15 @@ class States:
 
 @dataclass(frozen=True)
 class Commands:
-    """An object that takes commands. ``rest`` is what it reads; None: the command that fits the outlet's state."""
+    """An object that takes commands. ``rest`` is what it reads; None: the command that fits the outlet's state.
+
+    ``locked`` is what it reads of an outlet that cannot be switched, where it tells.
+    """
 
     oid: str
     values: Mapping[int, Action]
     rest: int | None = None
+    locked: int | None = None
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,12 @@ class Family:
     commit: str | None = None
     all_states: tuple[str, str, str] | None = None  # a text of all states: identifier, word for on, word for off
     all_pending: tuple[str, str, str] | None = None  # the same of transitions
+    mirror: Flag | None = (
+        None  # a second witness: yes for on, no for off; ``relay_failed`` turns it round where there is no flag for that
+    )
+    going_to: Flag | None = None  # the state that it is to have: the present one if nothing is under way
+    unlock: str | None = None  # a command works within ten seconds after 1 was written here, and is in vain otherwise
+    gauge: bool = False  # these numbers are Gauge32
     one_string: str | None = None  # status and command of all outlets are this comma-separated text
 
 
@@ -438,17 +450,344 @@ _FAMILIES = (
         constants={"17420.1.2.5.0": "1"},
         one_string="17420.1.2.9.{u}.13.0",
     ),
+    Family(
+        row=5,
+        model="apc_epdu",
+        vendor="APC Easy Rack PDU (PowerNet-MIB, ePDUOutlet)",
+        sys_object_id="318.1.3.4.9",
+        status=States("318.1.1.30.6.1.1.4.{n}", {1: "off", 2: "on", -1: "not_supported"}),
+        commands=Commands("318.1.1.30.6.2.1.4.{n}", {1: ON, 2: OFF, 3: NOTHING}),
+        names=("318.1.1.30.6.2.1.2.{n}",),
+    ),
+    Family(
+        row=7,
+        model="cyberpower_epdu2",
+        vendor="CyberPower ePDU2 (CPS-MIB, ePDU2OutletSwitched)",
+        sys_object_id="3808.1.1.6",
+        status=States("3808.1.1.6.6.1.4.1.5.{n}", {1: "on", 2: "off"}),
+        commands=Commands("3808.1.1.6.6.1.5.1.5.{n}", {**APC_DELAYED, 8: NOTHING}),
+        pending=Flag("3808.1.1.6.6.1.4.1.6.{n}", yes=1, no=2),
+        names=("3808.1.1.6.6.1.4.1.4.{n}",),
+        constants={"3808.1.1.6.6.1.4.1.2.{n}": 1, "3808.1.1.6.6.1.4.1.3.{n}": "#{n}"},
+    ),
+    Family(
+        row=11,
+        model="eaton_nlogic",
+        vendor="Eaton nLogic, PowerXpert strip (534.7.1)",
+        sys_object_id="534.7.1",
+        status=States("534.7.1.5.2.1.1.1.{n}", {1: "off", 2: "on", 3: "to_off", 4: "to_on"}),
+        commands=Commands(
+            "534.7.1.5.2.1.10.1.{n}", {2: ON, 1: OFF, 5: CYCLE, 3: LATER_OFF, 4: LATER_ON, 6: LATER_CYCLE}
+        ),
+        names=("534.7.1.5.1.1.2.1.{n}",),
+        switchable=Flag("534.7.1.5.2.1.8.1.{n}", yes=1, no=2),
+    ),
+    Family(
+        row=17,
+        model="geist_v3",
+        vendor="Geist with a controller of version 3 (GEIST-MIB-V3, ctrlOutlet)",
+        sys_object_id="21239.2.1",
+        status=States("21239.2.16.1.3.{n}", {0: "off", 1: "on"}),
+        commands=Commands(
+            "21239.2.16.1.3.{n}",
+            {0: CANCEL, 1: ON, 2: LATER_ON, 3: OFF, 4: LATER_OFF, 5: CYCLE, 6: LATER_CYCLE},
+        ),
+        names=("21239.2.16.1.2.{n}",),
+        mirror=Flag("21239.2.16.1.4.{n}", yes=1, no=0),
+        going_to=Flag("21239.2.16.1.5.{n}", yes=1, no=0),
+        gauge=True,
+    ),
+    Family(
+        row=19,
+        model="avocent_pm",
+        vendor="Avocent / Vertiv PM PDU (PM-MIB, pmPowerMgmtOutletsTable)",
+        sys_object_id="10418.17.1.1",
+        status=States(
+            "10418.17.2.5.5.1.5.{u}.1.{n}",
+            {
+                0: "not_supported",
+                1: "off",
+                2: "on",
+                3: "locked_off",
+                4: "locked_on",
+                5: "off_cycle",
+                6: "to_off",
+                7: "to_on",
+                8: "on_pending_cycle",
+                9: "not_set",
+                10: "fixed_on",
+                11: "off_shutdown",
+                12: "tripped",
+            },
+        ),
+        commands=Commands(
+            "10418.17.2.5.5.1.6.{u}.1.{n}", {1: NOTHING, 2: ON, 3: OFF, 4: CYCLE, 5: NOTHING, 6: NOTHING}, rest=1
+        ),
+        names=("10418.17.2.5.5.1.4.{u}.1.{n}",),
+        index="{u}.1.{n}",
+    ),
+    Family(
+        row=21,
+        model="tripplite_webcard",
+        vendor="Tripp Lite with an elder SNMPWEBCARD (TRIPPLITE, 850.10)",
+        sys_object_id="850.1",
+        status=States("850.10.2.3.5.1.2.1.{n}", {1: "off", 2: "on"}),
+        commands=Commands("850.10.2.3.5.1.4.1.{n}", {1: OFF, 2: ON}),
+        names=("850.10.2.3.5.1.5.1.{n}",),
+    ),
+    Family(
+        row=22,
+        model="hpe_ipdu",
+        vendor="HPE Intelligent PDU (CPQPOWER-MIB, pdu2Outlet)",
+        sys_object_id="232.165.7",
+        status=States("232.165.7.5.2.1.1.{u}.{n}", {1: "off", 2: "on", 3: "to_off", 4: "to_on"}),
+        seconds=(
+            Seconds("232.165.7.5.2.1.2.{u}.{n}", OFF),
+            Seconds("232.165.7.5.2.1.3.{u}.{n}", ON),
+            Seconds("232.165.7.5.2.1.4.{u}.{n}", CYCLE),
+        ),
+        names=("232.165.7.5.1.1.2.{u}.{n}",),
+        switchable=Flag("232.165.7.5.2.1.8.{u}.{n}", yes=1, no=2),
+        index="{u}.{n}",
+    ),
+    Family(
+        row=23,
+        model="hpe_g2",
+        vendor="HPE G2 switched PDU (CPQPOWER-MIB, pdu3Outlet)",
+        sys_object_id="232.165.11",
+        status=States("232.165.11.5.2.1.1.{u}.{n}", {1: "off", 2: "on", 3: "to_off", 4: "to_on"}),
+        seconds=(
+            Seconds("232.165.11.5.2.1.2.{u}.{n}", OFF),
+            Seconds("232.165.11.5.2.1.3.{u}.{n}", ON),
+            Seconds("232.165.11.5.2.1.4.{u}.{n}", CYCLE),
+        ),
+        names=("232.165.11.5.1.1.2.{u}.{n}",),
+        switchable=Flag("232.165.11.5.2.1.8.{u}.{n}", yes=1, no=2),
+        index="{u}.{n}",
+    ),
+    Family(
+        row=24,
+        model="panduit_g5",
+        vendor="Panduit G5 (PANDUIT-MIB, pdug5Outlet)",
+        sys_object_id="19536.10.1",
+        status=States("19536.10.1.5.2.1.1.{u}.{n}", {1: "off", 2: "on", 3: "to_off", 4: "to_on"}),
+        commands=Commands(
+            "19536.10.1.5.2.1.10.{u}.{n}",
+            {2: ON, 1: OFF, 5: CYCLE, 3: LATER_OFF, 4: LATER_ON, 6: LATER_CYCLE, 7: NOTHING},
+        ),
+        seconds=(
+            Seconds("19536.10.1.5.2.1.2.{u}.{n}", OFF),
+            Seconds("19536.10.1.5.2.1.3.{u}.{n}", ON),
+            Seconds("19536.10.1.5.2.1.4.{u}.{n}", CYCLE),
+        ),
+        names=("19536.10.1.5.1.1.2.{u}.{n}",),
+        switchable=Flag("19536.10.1.5.2.1.8.{u}.{n}", yes=1, no=2),
+        index="{u}.{n}",
+    ),
+    Family(
+        row=25,
+        model="enlogic",
+        vendor="nVent / Enlogic (ENLOGIC-PDU-MIB, pduOutletSwitched)",
+        sys_object_id="38446.1",
+        status=States("38446.1.5.4.1.4.{u}.{n}", {0: "off", 1: "on"}),
+        commands=Commands(
+            "38446.1.5.5.1.4.{u}.{n}",
+            {2: ON, 1: OFF, 5: CYCLE, 3: LATER_OFF, 4: LATER_ON, 6: LATER_CYCLE, 7: NOTHING},
+        ),
+        names=("38446.1.5.4.1.3.{u}.{n}",),
+        index="{u}.{n}",
+    ),
+    Family(
+        row=26,
+        model="netio",
+        vendor="NETIO 4All, PowerPDU (NETIO-PRODUCTS-NETIO-MIB)",
+        sys_object_id="47952.1.1",
+        status=States("47952.1.1.1.3.{n}", {0: "off", 1: "on"}),
+        commands=Commands("47952.1.1.1.5.{n}", {0: OFF, 1: ON, 2: CYCLE, 3: NOTHING, 4: NOTHING, 5: NOTHING}, rest=5),
+        names=("47952.1.1.1.2.{n}",),
+    ),
+    *(
+        Family(
+            row=27,
+            model=f"gude_{product}",
+            vendor=f"Gude Expert Power Control {product} (28507.{number})",
+            sys_object_id=f"28507.{number}",
+            status=States(f"28507.{number}.1.3.1.2.1.3.{{n}}", {0: "off", 1: "on"}),
+            commands=Commands(f"28507.{number}.1.3.1.2.1.3.{{n}}", {0: OFF, 1: ON}),
+            names=(f"28507.{number}.1.3.1.2.1.2.{{n}}",),
+        )
+        for product, number in (
+            ("epc1202", 43),
+            ("epc8221", 56),
+            ("epc8226", 58),
+            ("epc8316", 64),
+            ("pdu8341", 65),
+            ("esb7214", 67),
+            ("epc1104", 68),
+            ("epc1105", 69),
+        )
+    ),
+    Family(
+        row=27,
+        model="gude_epc8",
+        vendor="Gude Expert Power Control 8, the elder one (28507.1)",
+        sys_object_id="28507.1",
+        status=States("28507.1.1.2.2.1.3.{n}", {0: "off", 1: "on"}),
+        commands=Commands("28507.1.1.2.2.1.3.{n}", {0: OFF, 1: ON}),
+    ),
+    Family(
+        row=28,
+        model="iboot_pdu",
+        vendor="Dataprobe iBoot-PDU (IBOOTPDU-MIB)",
+        sys_object_id="1418.6",
+        status=States("1418.6.5.1.6.{n}", {0: "off", 1: "on", 2: "cycling", 3: "rebooting", 4: "to_on"}),
+        commands=Commands("1418.6.5.1.5.{n}", ONE_ZERO_CYCLE),
+        names=("1418.6.5.1.2.{n}",),
+        mirror=Flag("1418.6.5.1.7.{n}", yes=1, no=0),
+    ),
+    Family(
+        row=31,
+        model="teltronix",
+        vendor="Teltronix (23620)",
+        sys_object_id="23620",
+        status=States("23620.1.2.2.1.4.{n}", {1: "off", 2: "on"}),
+        commands=Commands("23620.1.2.2.1.4.{n}", {1: OFF, 2: ON}),
+    ),
+    Family(
+        row=32,
+        model="dell_rpdu",
+        vendor="Dell Managed Rack PDU (DellrPDU-MIB)",
+        sys_object_id="674.10903.200.2.200.150.1",
+        status=States("674.10903.200.2.200.130.1.2.1.4.{n}", {1: "on", 2: "off", 3: "unknown"}),
+        commands=Commands(
+            "674.10903.200.2.200.130.1.4.1.4.{n}",
+            {1: ON, 2: OFF, 3: CYCLE, 4: NOTHING, 5: LATER_ON, 6: LATER_OFF, 7: LATER_CYCLE},
+        ),
+        pending=Flag("674.10903.200.2.200.130.1.2.1.5.{n}", yes=1, no=2),
+        names=("674.10903.200.2.200.130.1.2.1.3.{n}",),
+    ),
+    Family(
+        row=36,
+        model="bachmann_bluenet2",
+        vendor="Bachmann BlueNet2 (BACHMANN-BLUENET2-MIB, blueNet2Socket)",
+        sys_object_id="31770.2.1",
+        status=States("31770.2.2.6.5.1.11.{u}.1.1.{n}", {19: "on", 20: "off"}),
+        commands=Commands("31770.2.2.6.5.1.12.{u}.1.1.{n}", {1: ON, 2: OFF}, locked=5),
+        names=("31770.2.2.6.5.1.8.{u}.1.1.{n}",),
+        index="{u}.1.1.{n}",
+    ),
+    Family(
+        row=37,
+        model="apc_cpdu",
+        vendor="APC NetShelter Rack PDU Advanced (CPDU-MIB)",
+        sys_object_id="318.1.3.4.20",
+        status=States("318.1.1.32.5.4.1.4.{u}.{n}", {0: "off", 1: "on"}),
+        commands=Commands(
+            "318.1.1.32.5.5.1.4.{u}.{n}",
+            {2: ON, 1: OFF, 5: CYCLE, 3: LATER_OFF, 4: LATER_ON, 6: LATER_CYCLE, 7: NOTHING},
+        ),
+        names=("318.1.1.32.5.2.1.2.{u}.{n}",),
+        index="{u}.{n}",
+    ),
+    Family(
+        row=38,
+        model="riedo_updu",
+        vendor="Riedo / RNX UPDU (RNX-UPDU-MIB, upduRelay)",
+        sys_object_id="55108.2.1",
+        status=States("55108.1.4.1.1.4.{u}.{n}", {0: "off", 1: "on", 2: "unknown"}),
+        commands=Commands("55108.1.4.1.1.3.{u}.{n}", {0: OFF, 1: ON}),
+        relay_failed=Flag("55108.1.4.1.1.5.{u}.{n}", yes=1, no=0),
+        index="{u}.{n}",
+        constants={"55108.1.4.1.1.2.{u}.{n}": "C{n}"},
+    ),
+    Family(
+        row=39,
+        model="socomec_ipdu",
+        vendor="Socomec iPDU (SOCOMECIPDU-MIB)",
+        sys_object_id="4555.1.1.20",
+        status=States(
+            "4555.1.1.20.1.3.2.3.1.2.{n}", {1: "unknown", 2: "off", 3: "on", 4: "to_on", 5: "to_off", 6: "cycling"}
+        ),
+        commands=Commands(
+            "4555.1.1.20.1.3.2.4.1.2.{n}",
+            {1: NOTHING, 2: CANCEL, 3: ON, 4: OFF, 5: CYCLE, 6: LATER_ON, 7: LATER_OFF, 8: LATER_CYCLE},
+            rest=1,
+        ),
+    ),
+    Family(
+        row=40,
+        model="schleifenbauer",
+        vendor="Schleifenbauer on a databus (SCHLEIFENBAUER-DATABUS-MIB)",
+        sys_object_id="31034.12",
+        status=States("31034.12.1.1.2.7.3.1.2.{u}.{n}", {0: "off", 1: "on"}),
+        commands=Commands("31034.12.1.1.2.7.3.1.2.{u}.{n}", {0: OFF, 1: ON}),
+        pending=Flag("31034.12.1.1.2.7.3.1.3.{u}.{n}", yes=1, no=0),
+        names=("31034.12.1.1.2.7.1.1.2.{u}.{n}",),
+        unlock="31034.12.1.1.2.7.3.1.4.{u}.{n}",
+        index="{u}.{n}",
+    ),
+    # What is not a PDU; the numbers of their rows are ours.
+    Family(
+        row=101,
+        model="ibm_bladecenter",
+        vendor="IBM BladeCenter management module",
+        sys_object_id="2.6.158.3",
+        status=States("2.3.51.2.22.1.5.1.1.4.{n}", {0: "off", 1: "on"}),
+        commands=Commands("2.3.51.2.22.1.6.1.1.7.{n}", {0: OFF, 1: ON}),
+    ),
+    Family(
+        row=102,
+        model="intel_modular",
+        vendor="Intel Modular Server",
+        sys_object_id="343.2.19",
+        status=States("343.2.19.1.2.10.202.1.1.6.{n}", {0: "off", 2: "on"}),
+        commands=Commands("343.2.19.1.2.10.202.1.1.6.{n}", {2: ON, 3: OFF}),
+    ),
+    Family(
+        row=103,
+        model="cisco_mds",
+        vendor="Cisco MDS, Fibre Channel ports (FIBRE-CHANNEL-FE-MIB)",
+        sys_object_id="9.12.3.1.3.519",
+        status=States(".1.3.6.1.2.1.75.1.2.2.1.1.{u21}.{n0}", {1: "on", 2: "off", 3: "testing"}, wanted=True),
+        commands=Commands(".1.3.6.1.2.1.75.1.2.2.1.1.{u21}.{n0}", {1: ON, 2: OFF}),
+        mirror=Flag(".1.3.6.1.2.1.75.1.2.2.1.2.{u21}.{n0}", yes=1, no=2),
+        index="{u21}.{n0}",
+    ),
+    Family(
+        row=104,
+        model="switch_port",
+        vendor="A managed switch (IF-MIB)",
+        sys_object_id="9.1.1208",
+        status=States(".1.3.6.1.2.1.2.2.1.7.{n}", {1: "on", 2: "off", 3: "testing"}, wanted=True),
+        commands=Commands(".1.3.6.1.2.1.2.2.1.7.{n}", {1: ON, 2: OFF}),
+        mirror=Flag(".1.3.6.1.2.1.2.2.1.8.{n}", yes=1, no=2),
+        names=(".1.3.6.1.2.1.2.2.1.2.{n}",),
+    ),
+    Family(
+        row=105,
+        model="poe_port",
+        vendor="A switch with power over Ethernet (POWER-ETHERNET-MIB)",
+        sys_object_id="9.1.1209",
+        status=States(
+            ".1.3.6.1.2.1.105.1.1.1.6.{u}.{n}",
+            {1: "off", 2: "searching", 3: "on", 4: "fault", 5: "test", 6: "other_fault"},
+        ),
+        commands=Commands(".1.3.6.1.2.1.105.1.1.1.3.{u}.{n}", {1: ON, 2: OFF}),
+        index="{u}.{n}",
+    ),
 )
 
-FAMILIES: Mapping[str, Family] = {family.model: family for family in _FAMILIES}
+FAMILIES: dict[str, Family] = {family.model: family for family in _FAMILIES}
 
 
 def fill(template: str, outlet: int, unit: int = 1) -> str:
     """An identifier or an index of one outlet."""
     aten = outlet + (1 if outlet < 9 else 2)
-    return template.format(n=outlet, n0=outlet - 1, n1=outlet + 1, u=unit, u0=unit - 1, aten=aten)
+    return template.format(n=outlet, n0=outlet - 1, n1=outlet + 1, u=unit, u0=unit - 1, u21=unit + 21, aten=aten)
 
 
 def oid(template: str, outlet: int = 1) -> tuple[int, ...]:
     """The whole object identifier."""
-    return ENTERPRISES + tuple(int(number) for number in fill(template, outlet).split("."))
+    filled = fill(template, outlet)
+    front = () if filled.startswith(".") else ENTERPRISES
+    return front + tuple(int(number) for number in filled.lstrip(".").split("."))

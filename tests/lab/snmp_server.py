@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lab.faults import FaultBoard
-from lab.pdu_facts import Commands, Family, States, fill, oid
+from lab.pdu_facts import Commands, Family, Flag, States, fill, oid
 from lab.snmp_message import (
     COUNTER,
     END_OF_MIB,
@@ -72,6 +72,7 @@ SYSTEM = (1, 3, 6, 1, 2, 1, 1)
 USM_STATS = (1, 3, 6, 1, 6, 3, 15, 1, 1)
 UNSUPPORTED_LEVEL, NOT_IN_WINDOW, UNKNOWN_USER, UNKNOWN_ENGINE, WRONG_DIGEST, DECRYPTION_ERROR = 1, 2, 3, 4, 5, 6
 TIME_WINDOW_S = 150
+UNLOCKED_S = 10.0
 
 
 class SetFailed(Exception):
@@ -114,6 +115,7 @@ class PduTree:
         self._now = now
         self._started = now()
         self._queue: dict[int, Action] = {}
+        self._unlocked_until: dict[int, float] = {}
         self._entries: dict[Oid, Entry] = {}
         self._build()
         self._order = sorted(self._entries)
@@ -210,6 +212,21 @@ class PduTree:
             entries[oid(relay.oid, number)] = Entry(
                 lambda: Value(INTEGER, relay.no if point.fault("relay_failed") is None else relay.yes), number
             )
+        if family.mirror:
+            mirror = family.mirror
+            entries[oid(mirror.oid, number)] = Entry(lambda: self._mirrored(mirror, point), number)
+        if family.going_to:
+            goal = family.going_to
+            entries[oid(goal.oid, number)] = Entry(
+                lambda: Value(self._tag, goal.yes if self._goal(point) else goal.no), number
+            )
+        if family.unlock:
+            entries[oid(family.unlock, number)] = Entry(
+                lambda: Value(INTEGER, int(self._unlocked(number))),
+                number,
+                self._one_of({0, 1}),
+                lambda value, _source: self._unlock(number, value),
+            )
         if family.switched_at:
             entries[oid(family.switched_at, number)] = Entry(
                 lambda: Value(GAUGE, int(time.time() - (self._now() - point.switched_at))), number
@@ -217,6 +234,25 @@ class PduTree:
         if family.control_state:
             control = family.control_state
             entries[oid(control.oid, number)] = Entry(lambda: self._control_state(control, point), number)
+
+    @property
+    def _tag(self) -> int:
+        return GAUGE if self._family.gauge else INTEGER
+
+    def _mirrored(self, mirror: Flag, point: SwitchPoint) -> Value:
+        lies = point.fault("relay_failed") is not None and self._family.relay_failed is None
+        return Value(self._tag, mirror.yes if point.truth().on is not lies else mirror.no)
+
+    @staticmethod
+    def _goal(point: SwitchPoint) -> bool:
+        status = point.truth()
+        return status.on if status.moving_to is None else status.moving_to
+
+    def _unlock(self, number: int, value: Value) -> None:
+        self._unlocked_until[number] = self._now() + UNLOCKED_S if value.data else 0.0
+
+    def _unlocked(self, number: int) -> bool:
+        return self._family.unlock is None or self._now() < self._unlocked_until.get(number, 0.0)
 
     def _name(self, number: int) -> str:
         name = self._names.get(number, f"Outlet {number}")
@@ -238,7 +274,9 @@ class PduTree:
         if point.fault("wrong_type") is not None:
             return text("on" if status.on else "off")
         if status.forced is not None:
-            return Value(INTEGER, int(status.forced))
+            return Value(self._tag, int(status.forced))
+        if states.wanted:
+            return Value(self._tag, states.value("on" if self._goal(point) else "off"))
         locked = states.value("locked_on" if status.on else "locked_off")
         if locked is not None and point.fault("unswitchable") is not None:
             return Value(INTEGER, locked)
@@ -247,7 +285,7 @@ class PduTree:
             moving = states.value("to_on" if status.moving_to else "to_off")
             moving = states.value("pending") if moving is None else moving
         stable = states.value("on" if status.on else "off")
-        return Value(INTEGER, stable if moving is None else moving)
+        return Value(self._tag, stable if moving is None else moving)
 
     @staticmethod
     def _control_state(states: States, point: SwitchPoint) -> Value:
@@ -263,12 +301,11 @@ class PduTree:
 
     # Commands
 
-    @staticmethod
-    def _one_of(numbers: Iterable[int]) -> Callable[[Value], None]:
+    def _one_of(self, numbers: Iterable[int]) -> Callable[[Value], None]:
         allowed = frozenset(numbers)
 
         def check(value: Value) -> None:
-            if value.tag != INTEGER:
+            if value.tag != self._tag:
                 raise SetFailed("wrongType")
             if value.data not in allowed:
                 raise SetFailed("wrongValue")
@@ -279,6 +316,8 @@ class PduTree:
         def read() -> Value:
             if commands.rest is not None:
                 return Value(INTEGER, commands.rest)
+            if commands.locked is not None and self._points[outlets[0]].fault("unswitchable") is not None:
+                return Value(INTEGER, commands.locked)
             wanted = Action.ON if self._points[outlets[0]].truth().on else Action.OFF
             return Value(INTEGER, next(number for number, action in commands.values.items() if action is wanted))
 
@@ -293,6 +332,8 @@ class PduTree:
         return Entry(read, outlets[0] if len(outlets) == 1 else None, check, write)
 
     def _command(self, number: int, action: Action, source: str) -> None:
+        if not self._unlocked(number):
+            return
         try:
             self._points[number].command(action, source)
         except Refused as refused:

@@ -34,7 +34,12 @@ from ansible_collections.hostpm.fencing.plugins.module_utils._contract import (
     TimedOut,
     Unreachable,
 )
-from ansible_collections.hostpm.fencing.plugins.module_utils._devices._snmp_response import Oid, Value, objects_in
+from ansible_collections.hostpm.fencing.plugins.module_utils._devices._snmp_response import (
+    Oid,
+    Unsigned,
+    Value,
+    objects_in,
+)
 
 try:
     with warnings.catch_warnings():
@@ -81,7 +86,7 @@ class User:
 
 Credentials = Union[Community, User]
 # Objects, and what is written to each; None where nothing is.
-Pairs = tuple[tuple[Oid, Union[int, bytes, None]], ...]
+Pairs = tuple[tuple[Oid, Union[int, Unsigned, bytes, None]], ...]
 
 
 class Command(str, Enum):
@@ -254,9 +259,11 @@ def _pdu(command: Command, pairs: Pairs) -> Any:
     return pdu
 
 
-def _written(value: int | bytes | None) -> Any:
+def _written(value: int | Unsigned | bytes | None) -> Any:
     if value is None:
         return v2c.null
+    if isinstance(value, Unsigned):
+        return rfc1902.Gauge32(value.number)
     return rfc1902.Integer32(value) if isinstance(value, int) else rfc1902.OctetString(value)
 
 

@@ -14,9 +14,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
-from ansible_collections.hostpm.fencing.plugins.module_utils._contract import Problem
+from ansible_collections.hostpm.fencing.plugins.module_utils._contract import Kind, Problem
 from ansible_collections.hostpm.fencing.plugins.module_utils._devices import _snmp_engine as engine
 from ansible_collections.hostpm.fencing.plugins.module_utils._devices.snmp_families import (
     FAMILIES,
@@ -39,7 +40,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "outlet": {"type": "raw"},
     "outlet_name": {"type": "str"},
     "outlets": {"type": "list", "elements": "raw"},
-    "model": {"type": "str", "choices": sorted(FAMILIES)},
+    "model": {"type": "str"},
     "trust_status": {"type": "bool", "default": False},
     "accept_untested": {"type": "bool", "default": False},
 }
@@ -158,6 +159,8 @@ def problems(options: Mapping[str, Any]) -> list[Problem]:
 
 def _outlet_problems(options: Mapping[str, Any]) -> list[Problem]:
     family = FAMILIES.get(str(options.get("model")))
+    if family is None and options.get("model"):
+        return [("model", _unknown_model(str(options["model"])))]
     try:
         outlets = chosen_outlets(options)
         indices = [index_in(family, chosen) for chosen in outlets] if family else []
@@ -168,6 +171,12 @@ def _outlet_problems(options: Mapping[str, Any]) -> list[Problem]:
         return [("outlets", "names an outlet twice")]
     untested = untested_problem(family, options) if family else None
     return [("model", untested)] if untested else []
+
+
+def _unknown_model(model: str) -> str:
+    near = get_close_matches(model.lower(), FAMILIES, n=1, cutoff=0.7)
+    hint = f" (did you mean {near[0]}?)" if near else ""
+    return f"is no family that is known{hint}; docs/pdu_families.md lists all {len(FAMILIES)}"
 
 
 def untested_problem(family: Family, options: Mapping[str, Any]) -> str | None:
@@ -247,6 +256,12 @@ def describe(options: Mapping[str, Any]) -> str:
     if several:
         return f"{options.get('address')}, outlets {' and '.join(str(outlet) for outlet in several)}"
     return f"{options.get('address')}, outlet {options.get('outlet_name') or options.get('outlet')}"
+
+
+def kind_of(options: Mapping[str, Any]) -> Kind:
+    """What the agent's device is: a supply, but for a model that says otherwise."""
+    family = FAMILIES.get(str(options.get("model")))
+    return family.kind if family else Kind.SUPPLY
 
 
 def missing_library(options: Mapping[str, Any]) -> str | None:

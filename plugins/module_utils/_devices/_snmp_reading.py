@@ -20,6 +20,7 @@ from ansible_collections.hostpm.fencing.plugins.module_utils._devices._snmp_resp
     MISSING,
     Missing,
     Unreadable,
+    Unsigned,
     Value,
 )
 from ansible_collections.hostpm.fencing.plugins.module_utils._devices.snmp_families import Column, Family, Guard
@@ -103,6 +104,9 @@ def told(column: Column, value: Value, index: Mapping[str, int]) -> Any:
     """A value as the table writes it. A text where a number belongs is unreadable, and the other way round."""
     if isinstance(value, (Missing, Unreadable)):
         return value
+    if isinstance(value, Unsigned):
+        value = value.number if column.unsigned else Unreadable("Gauge32")
+        return Unreadable("number") if column.element else value
     if not column.element:
         return value if isinstance(value, int) else Unreadable("text" if isinstance(value, bytes) else "OID")
     text = text_of(value)

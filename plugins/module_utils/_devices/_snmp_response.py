@@ -37,16 +37,22 @@ class Unreadable:
     kind: str
 
 
-Value = Union[int, bytes, Oid, Missing, Unreadable]
+@dataclass(frozen=True)
+class Unsigned:
+    """A number that is Gauge32 or Unsigned32 (they have one tag), not INTEGER."""
 
-INTEGER, OCTETS, OID, SEQUENCE = 0x02, 0x04, 0x06, 0x30
+    number: int
+
+
+Value = Union[int, bytes, Oid, Unsigned, Missing, Unreadable]
+
+INTEGER, OCTETS, OID, SEQUENCE, GAUGE = 0x02, 0x04, 0x06, 0x30, 0x42
 # RFC 3416: noSuchObject, noSuchInstance, endOfMibView.
 EXCEPTIONS = frozenset({0x80, 0x81, 0x82})
 KINDS = {
     0x05: "Null",
     0x40: "IpAddress",
     0x41: "Counter32",
-    0x42: "Gauge32",
     0x43: "TimeTicks",
     0x44: "Opaque",
     0x46: "Counter64",
@@ -94,10 +100,12 @@ def _value(tag: int, content: bytes) -> Value:
     """The tag decides: a Counter is no INTEGER."""
     if tag in EXCEPTIONS:
         return MISSING
-    if tag == INTEGER:
+    if tag in (INTEGER, GAUGE):
         if not content:
             raise ValueError("a number without digits")
-        return int.from_bytes(content, "big", signed=True)
+        return (
+            int.from_bytes(content, "big", signed=True) if tag == INTEGER else Unsigned(int.from_bytes(content, "big"))
+        )
     if tag == OCTETS:
         return content
     if tag == OID:

@@ -38,12 +38,13 @@ from ansible_collections.hostpm.fencing.plugins.module_utils._devices._snmp_resp
     MISSING,
     Oid,
     Unreadable,
+    Unsigned,
     Value,
 )
 
 # Objects whose values belong together: of one moment, so asked in one packet.
 Group = tuple[Oid, ...]
-Write = tuple[Oid, Union[int, bytes]]
+Write = tuple[Oid, Union[int, Unsigned, bytes]]
 
 # A read that is not answered is sent again beside the first one, so that a device slower than this is heard as well.
 RESEND_S = 1.0

@@ -48,6 +48,7 @@ from ansible_collections.hostpm.fencing.plugins.module_utils._devices._snmp_opti
     describe,
     device,
     index_in,
+    kind_of,
     missing_library,
     port_of,
     problems,
@@ -68,6 +69,7 @@ from ansible_collections.hostpm.fencing.plugins.module_utils._devices._snmp_resp
     MISSING,
     Oid,
     Unreadable,
+    Unsigned,
     Value,
 )
 from ansible_collections.hostpm.fencing.plugins.module_utils._devices._snmp_session import Session
@@ -76,6 +78,7 @@ from ansible_collections.hostpm.fencing.plugins.module_utils._devices.snmp_famil
     Column,
     Family,
     Index,
+    Sign,
     Write,
     matching,
 )
@@ -154,12 +157,12 @@ class SnmpDevice(DeviceDriver):
 
     def _detected(self, deadline: Deadline) -> Family:
         """The one family that the PDU's sysObjectID, and its firmware where needed, speak for. Never a guess."""
-        advice = f"set model to one of: {', '.join(sorted(FAMILIES))}"
+        advice = "set model to one of docs/pdu_families.md"
         seen = self._value(SYS_OBJECT_ID, deadline)
         if not isinstance(seen, tuple):
             raise Unsupported("the device does not tell its sysObjectID", advice)
         dotted = ".".join(str(number) for number in seen)
-        found = [family for family in matching(seen) if self._has_firmware(family, deadline)]
+        found = [family for family, sign in matching(seen) if self._bears(sign, deadline)]
         if not found:
             raise Unsupported(f"no PDU family is known for sysObjectID {dotted}", advice)
         if len(found) > 1:
@@ -167,11 +170,14 @@ class SnmpDevice(DeviceDriver):
             raise Unsupported(f"sysObjectID {dotted} fits several families: {names}", "set model to the right one")
         return found[0]
 
-    def _has_firmware(self, family: Family, deadline: Deadline) -> bool:
-        if family.firmware is None:
+    def _bears(self, sign: Sign, deadline: Deadline) -> bool:
+        """Whether the PDU has what the sign demands beside its sysObjectID."""
+        if not sign.object:
             return True
-        text = text_of(self._value(Column(family.firmware.oid).oid({}), deadline))
-        return family.firmware.holds in (text or "")
+        value = self._value(Column(sign.object).oid({}), deadline)
+        if value is MISSING or isinstance(value, Unreadable):
+            return False
+        return not sign.holds or sign.holds in (text_of(value) or "")
 
     def _places(self, family: Family, agents: Iterable[Options], deadline: Deadline) -> list[list[Place] | DeviceError]:
         """The outlets of each agent, or why it has none."""
@@ -283,8 +289,7 @@ class SnmpDevice(DeviceDriver):
             return self._write_parts(family, write, indices, deadline)
         if not indices:
             return {}
-        value = write.value if isinstance(write.value, int) else write.value.encode()
-        writes = [(write.column.oid(family.named(index)), value) for index in indices]
+        writes = [(write.column.oid(family.named(index)), _written(write)) for index in indices]
         complaints = self._talk(deadline).set(writes, deadline, family.one_write_per_request)
         return dict(zip(indices, complaints, strict=True))
 
@@ -410,6 +415,12 @@ def _obstacle(family: Family, row: Row) -> DeviceError | None:
     )
 
 
+def _written(write: Write) -> int | Unsigned | bytes:
+    if isinstance(write.value, str):
+        return write.value.encode()
+    return Unsigned(write.value) if write.column.unsigned else write.value
+
+
 def _is_due(family: Family, when: Iterable[int], row: Row) -> bool:
     """Whether the PDU tells of a command that waits."""
     if when:
@@ -457,6 +468,8 @@ TYPE = AgentType(
     describe=describe,
     device=device,
     target=target,
+    targets=targets,
     problems=problems,
+    kind_of=kind_of,
     missing_library=missing_library,
 )

@@ -54,6 +54,18 @@ def test_a_type_of_both_kinds_says_by_its_options_which_one_an_agent_is() -> Non
     assert "mixes kinds" in mistakes({"bmc": bmc, "psu": psu}, [["bmc", "psu"]])[0]
 
 
+def test_a_blade_is_a_chassis_and_an_outlet_a_supply_though_both_speak_snmp() -> None:
+    blade = {**PSU_A, "model": "ibm_bladecenter"}
+    host = parse({"blade": blade, "psu_b": PSU_B}, [["blade"], ["psu_b"]]).host
+    assert [level.kind for level in host.levels] == [Kind.CHASSIS, Kind.SUPPLY]
+
+
+def test_outlets_without_one_in_common_are_no_twins() -> None:
+    one, other = ({**PSU_A, "outlet": None, "outlets": outlets} for outlets in ([3, 4], [5, "1.6"]))
+    agents = parse({"a": {**one, "model": None}, "b": {**other, "model": None}}, [["a", "b"]]).host.agents
+    assert [agent.where for agent in agents] == ["snmp pdu-a, outlets 3 and 4", "snmp pdu-a, outlets 5 and 1.6"]
+
+
 def test_one_agent_without_levels_is_the_only_level() -> None:
     assert [level.number for level in parse({"bmc": BMC}).host.levels] == [1]
 
@@ -104,6 +116,32 @@ def test_every_secret_option_is_known_as_one() -> None:
             {"a": PSU_A, "b": PSU_A},
             [["a", "b"]],
             "node3: agent b: address: names the same device and outlet as the agent a",
+        ),
+        (
+            {"a": {**PSU_A, "outlet": None, "outlets": [3, 7]}, "b": PSU_A},
+            [["a", "b"]],
+            "node3: agent b: address: names the same device and outlet as the agent a (snmp pdu-a, outlet 7)",
+        ),
+        (
+            {"a": PSU_A, "b": {**PSU_A, "outlet": None, "outlets": [8, "7"]}},
+            [["a", "b"]],
+            "node3: agent b: address: names the same device and outlet as the agent a (snmp pdu-a, outlets 8 and 7)",
+        ),
+        ({"a": {**PSU_A, "outlets": [8]}}, None, "node3: agent a: outlets: cannot be given together with outlet"),
+        (
+            {"a": {**PSU_A, "model": "apc_rpdu3"}},
+            None,
+            "node3: agent a: model: is no family that is known (did you mean apc_rpdu",
+        ),
+        (
+            {"a": {**PSU_A, "outlet": "1.1.1.7", "model": "bachmann_bluenet2"}},
+            None,
+            "node3: agent a: model: bachmann_bluenet2 has never been tried and its sources are in doubt",
+        ),
+        (
+            {"a": {**PSU_A, "model": "ibm_bladecenter"}, "b": PSU_B},
+            [["a", "b"]],
+            "node3: fence_levels: level 1 mixes kinds (a is chassis, b is supply)",
         ),
         ({"a": {**PSU_A, "outlet": 0}}, None, "node3: agent a: outlet: "),
         ({"a": {**PSU_A, "outlet": ""}}, None, "node3: agent a: outlet: "),

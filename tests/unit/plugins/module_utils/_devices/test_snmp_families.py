@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.hostpm.fencing.plugins.module_utils._contract import Power, Reason
+from ansible_collections.hostpm.fencing.plugins.module_utils._contract import Kind, Power, Reason
 from ansible_collections.hostpm.fencing.plugins.module_utils._devices import _snmp_options as snmp_options
 from ansible_collections.hostpm.fencing.plugins.module_utils._devices import _snmp_reading as snmp_reading
 from ansible_collections.hostpm.fencing.plugins.module_utils._devices._snmp_response import MISSING, Unreadable
+from ansible_collections.hostpm.fencing.plugins.module_utils._devices.snmp import TYPE
 from ansible_collections.hostpm.fencing.plugins.module_utils._devices.snmp_families import (
     ENTERPRISES,
     FAMILIES,
@@ -42,18 +43,19 @@ def dotted(text: str) -> tuple[int, ...]:
 def settled_row(family: Family, power: Power, **changes: Any) -> snmp_reading.Row:
     """The row of an outlet that is on or off beyond doubt."""
     status = next(value for value, state in family.states.items() if state.power is power)
-    guards = tuple(sorted(guard.settled[power], key=str)[0] for guard in family.guards)
+    guards = tuple(sorted(guard.settled.get(power, guard.texts), key=str)[0] for guard in family.guards)
     return snmp_reading.Row(**{"status": status, "guards": guards, "permission": MISSING, "name": "", **changes})
 
 
-def test_all_families_of_trust_a_are_in_the_table() -> None:
-    assert len(FAMILIES) == 20
-    assert {family.trust for family in ALL} == {"A"}
+def test_each_family_has_a_grade_of_trust() -> None:
+    assert {family.trust for family in ALL} == {"A", "B", "C"}
+    assert [family.model for family in ALL if family.trust == "C"] == ["bachmann_bluenet2"]
+    assert sorted(FAMILIES) == [family.model for family in ALL]
 
 
 @every_family
 def test_a_row_says_where_its_facts_are_from(family: Family) -> None:
-    assert "MIB" in family.source or "CFG" in family.source or "PRODUCTS" in family.source
+    assert any(word in family.source for word in ("MIB", "CFG", "PRODUCTS", "driver", "fence-agents"))
     assert family.title
 
 
@@ -68,7 +70,7 @@ def test_exactly_one_status_is_on_and_one_is_off(family: Family) -> None:
 def test_every_column_names_only_parts_of_the_index(family: Family) -> None:
     index = family.named(tuple(range(3, 3 + len(family.parts))))
     for column in columns(family):
-        assert column.oid(index)[: len(ENTERPRISES)] == ENTERPRISES
+        assert column.oid(index)[:4] == (1, 3, 6, 1)
 
 
 @every_family
@@ -77,6 +79,8 @@ def test_two_outlets_never_share_an_object_that_is_written(family: Family) -> No
     for column in (family.off.column, family.on.column):
         oids = {column.oid(family.named((*units, outlet))) for outlet in range(1, 65)}
         assert len(oids) == (1 if column.element else 64)
+    if family.off.column == family.on.column:
+        assert family.off.value != family.on.value
 
 
 @pytest.mark.parametrize("family", [family for family in ALL if family.name], ids=lambda family: family.model)
@@ -87,27 +91,105 @@ def test_a_name_leads_back_to_its_outlet(family: Family) -> None:
     assert family.name.index(oid) == index
     assert oid[: len(family.name.root())] == family.name.root()
     assert family.name.index((*oid, 1)) is None
-    assert family.name.index((1, 3, 6, 1, 2, *oid[5:])) is None
+    assert family.name.index((1, 3, 6, 9, *oid[4:])) is None
 
 
 @every_family
-def test_its_sys_object_id_leads_to_the_family_or_to_those_that_firmware_tells_apart(family: Family) -> None:
-    for text in family.sys_object_ids:
-        found = matching((*ENTERPRISES, *dotted(text), 42))
-        assert family in found
+def test_its_sys_object_id_leads_to_the_family_or_to_those_that_their_objects_tell_apart(family: Family) -> None:
+    for sign in family.signs:
+        found = matching((*ENTERPRISES, *dotted(sign.prefix), 42))
+        assert (family, sign) in found
         if len(found) > 1:
-            assert len({other.firmware.holds for other in found if other.firmware}) == len(found)
+            assert len({(other.object, other.holds) for _family, other in found if other.object}) == len(found)
 
 
-def test_an_unknown_sys_object_id_leads_nowhere() -> None:
-    assert matching((*ENTERPRISES, 8072, 3, 2, 10)) == []
-    assert matching((*ENTERPRISES, 318, 1, 3, 4, 99)) == []  # an APC card that nobody has described
-    assert matching((*ENTERPRISES, 318)) == []
+def test_a_chassis_is_not_detected_as_its_kind_must_be_known_before() -> None:
+    assert [family.model for family in ALL if family.kind is Kind.CHASSIS] == ["ibm_bladecenter", "intel_modular"]
+    assert not [family for family in ALL if family.kind is Kind.CHASSIS and family.signs]
 
 
-def test_the_longest_prefix_wins_and_numbers_are_not_text() -> None:
-    assert [family.model for family in matching((*ENTERPRISES, 318, 1, 3, 4, 5))] == ["apc_rpdu"]
-    assert matching((*ENTERPRISES, 318, 1, 3, 4, 50)) == []
+def test_what_a_sign_demands_is_below_the_same_vendor() -> None:
+    for family in ALL:
+        for sign in family.signs:
+            assert not sign.object or dotted(sign.object)[0] == dotted(sign.prefix)[0]
+
+
+# The detection map, typed from the table of devices. A star stands for any number, in brackets what must be there too.
+DETECTED = {
+    "318.1.3.4.1": ["apc_masterswitch"],
+    "318.1.3.4.2": ["apc_masterswitch"],
+    "318.1.3.4.4": ["apc_masterswitch_plus [318.1.1.6.7.1.1.5.1.1.1]", "apc_rpdu [318.1.1.12.3.5.1.1.4.1]"],
+    "318.1.3.4.5": ["apc_rpdu"],
+    "318.1.3.4.6": ["apc_rpdu2"],
+    "318.1.3.4.8": ["apc_rpdu2"],
+    "318.1.3.4.9": ["apc_epdu"],
+    "318.1.3.4.3": ["apc_cpdu [318.1.1.32.5.4.1.4.1.1]"],
+    "318.1.1.32.1": ["apc_cpdu"],
+    "534.6.6.6": ["eaton_revelation"],
+    "534.6.6.7": ["eaton_g3"],
+    "534.7.1": ["eaton_nlogic"],
+    "20677.1": ["eaton_pulizzi"],
+    "20677.2": ["eaton_pulizzi"],
+    "13742.4": ["raritan_px"],
+    "13742.6": ["raritan_px2"],
+    "1718.3": ["sentry3"],
+    "1718.4": ["sentry4"],
+    "3808.1.1.3": ["cyberpower_epdu"],
+    "3808.1.1.6": ["cyberpower_epdu2"],
+    "3808": ["cyberpower_epdu [3808.1.1.3.3.5.1.1.4.1]", "cyberpower_epdu2 [3808.1.1.6.6.1.4.1.5.1]"],
+    "21239.2": ["geist_v3"],
+    "21239.5.2": ["geist_v5"],
+    "476.1.42": ["liebert_mph"],
+    "10418.17": ["avocent_pm"],
+    "850.1.1.1": ["tripplite_padm"],
+    "850.1": ["tripplite_webcard"],
+    "850.1.1.2": ["tripplite_webcard"],
+    "232.165.7": ["hpe_ipdu"],
+    "232.165.11": ["hpe_g2"],
+    "232.165.1": [],
+    "2.6.223": ["ibm_dpi [2.6.223.7.3.0 = sIBM]", "lenovo_dpi [2.6.223.7.3.0 = sLEN]"],
+    "17420": ["digipower"],
+    "21317": ["aten_pe"],
+    "38446": ["enlogic"],
+    "47952": ["netio"],
+    "28507.1": ["gude_epc8"],
+    "28507.43": ["gude_epc1202"],
+    "28507.56": ["gude_epc8221"],
+    "28507.58": ["gude_epc8226"],
+    "28507.64": ["gude_epc8316"],
+    "28507.65": ["gude_pdu8341"],
+    "28507.67": ["gude_esb7214"],
+    "28507.68": ["gude_epc1104"],
+    "28507.69": ["gude_epc1105"],
+    "28507.44": [],
+    "1418.6": ["iboot_pdu"],
+    "4779": ["baytech"],
+    "674.10903.200": ["dell_rpdu"],
+    "674.10892": [],
+    "19536.10": ["panduit_g5"],
+    "55108": ["riedo_updu"],
+    "4555.1.1.20": ["socomec_ipdu"],
+    "31034": ["schleifenbauer"],
+    "31770.2": ["bachmann_bluenet2"],
+    "23620": ["teltronix"],
+    "8072.3.2.10": [],
+    "9.1.1": [],
+}
+
+
+@pytest.mark.parametrize(("prefix", "wanted"), DETECTED.items(), ids=DETECTED)
+def test_the_detection_map_is_as_it_was_written_down(prefix: str, wanted: list[str]) -> None:
+    found = []
+    for family, sign in matching((*ENTERPRISES, *dotted(prefix))):
+        holds = f" = {sign.holds}" if sign.holds else ""
+        found.append(family.model + (f" [{sign.object}{holds}]" if sign.object else ""))
+    assert sorted(found) == wanted
+
+
+def test_numbers_are_not_text() -> None:
+    assert [family.model for family, _sign in matching((*ENTERPRISES, 318, 1, 3, 4, 5, 1))] == ["apc_rpdu"]
+    assert [family.model for family, _sign in matching((*ENTERPRISES, 318, 1, 3, 4, 50))] == ["apc_cpdu"]
+    assert matching((1, 3, 6, 1, 2, 1, 1)) == []
 
 
 def test_the_two_generations_of_apc_count_the_other_way_round() -> None:
@@ -131,16 +213,25 @@ def test_only_these_values_of_further_objects_let_off_stand() -> None:
     settled = {
         family.model: [set(guard.settled[Power.OFF]) for guard in family.guards] for family in ALL if family.guards
     }
-    assert settled == {
+    assert settled == settled | {
         "apc_masterswitch": [{"No"}],
         "apc_masterswitch_plus": [{2}],
         "apc_rpdu": [{2}],
         "apc_rpdu2": [{2}],
+        "cisco_mds": [{2}],
         "cyberpower_epdu": [{2}],
+        "cyberpower_epdu2": [{2}],
+        "dell_rpdu": [{2}],
+        "geist_v3": [{0}, {0}],
         "geist_v5": [{2}],
+        "iboot_pdu": [{0}],
         "liebert_mph": [{0}],
+        "poe_port": [{2}],
+        "riedo_updu": [{0}],
+        "schleifenbauer": [{0}],
         "sentry3": [{0, 2, 4}],
         "sentry4": [{2, 4, 6, 10}],
+        "switch_port": [{2}],
     }
 
 
@@ -252,6 +343,18 @@ AUTH = {"auth_protocol": "sha256", "auth_password": "authentic"}
         (user(outlet="1.7", model="sentry3"), ["outlet"]),
         (user(outlet="web", model="sentry3"), []),
         (user(outlet="web", model="aten_pe"), ["outlet"]),
+        (user(outlet=None, outlets=[3, "4", "web"]), []),
+        (user(outlet=None, outlets=[]), ["outlet"]),
+        (user(outlet=None, outlets=[3, 3]), ["outlets"]),
+        (user(outlet=None, outlets=[7, "0.7"], model="eaton_g3"), ["outlets"]),
+        (user(outlet=None, outlets=[3, 1.1]), ["outlets"]),
+        (user(outlet=None, outlets=[3, ""]), ["outlets"]),
+        (user(outlet=3, outlets=[4]), ["outlets"]),
+        (user(outlet=None, outlet_name="web", outlets=[4]), ["outlets"]),
+        (user(model="no_such"), ["model"]),
+        (user(outlet="1.2", model="cisco_mds"), []),
+        (user(outlet="1.1.0.7", model="bachmann_bluenet2"), ["model"]),
+        (user(outlet="1.1.0.7", model="bachmann_bluenet2", accept_untested=True), []),
     ],
 )
 def test_each_bad_option_is_named_once(options: dict[str, Any], wrong: list[str]) -> None:
@@ -275,6 +378,22 @@ def test_one_outlet_in_two_spellings_is_one_target() -> None:
     assert snmp_options.targets(agent) != snmp_options.targets({**agent, "outlet": "1.7"})
     assert snmp_options.device({"address": "2001:DB8::1", "port": 1161}) == "[2001:db8::1]:1161"
     assert snmp_options.describe({"address": "pdu-b", "outlet": 7}) == "pdu-b, outlet 7"
+
+
+def test_each_of_several_outlets_is_a_target_of_its_own() -> None:
+    agent = {"address": "pdu-a", "model": "eaton_g3", "outlets": [7, "1.8"]}
+    assert snmp_options.targets(agent) == ("pdu-a:161/0.7", "pdu-a:161/1.8")
+    assert snmp_options.describe(agent) == "pdu-a, outlets 7 and 1.8"
+    assert TYPE.target(agent) == "pdu-a:161/0.7 pdu-a:161/1.8"
+
+
+def test_agents_of_one_pdu_have_a_conversation_in_common_whatever_their_outlets() -> None:
+    one, other = (
+        {**user(**AUTH), "outlet": 3},
+        {**user(**AUTH), "outlet": None, "outlets": [4, 5], "trust_status": True},
+    )
+    assert TYPE.conversation(one) == TYPE.conversation(other)
+    assert TYPE.conversation(one) != TYPE.conversation({**one, "model": "apc_rpdu"})
 
 
 def test_credentials_do_not_show_their_secrets() -> None:
