@@ -273,6 +273,10 @@ class AgentType:
     open: Callable[[Options], Driver] | None = None
     open_device: Callable[[Options], DeviceDriver] | None = None
     own_options: frozenset[str] = frozenset()
+    # Options that may have several lines, such as a private key. All others are refused with a line ending in them.
+    multiline_options: frozenset[str] = frozenset()
+    # For a type whose models differ in kind: the kind of this agent, instead of ``kind``.
+    kind_of: Callable[[Options], Kind] | None = None
     problems: Callable[[Options], Sequence[Problem]] = field(default=lambda options: ())
     missing_library: Callable[[Options], str | None] = field(default=lambda options: None)
     required_together: Sequence[Sequence[str]] = ()

@@ -22,6 +22,7 @@ from ansible_collections.hostpm.fencing.plugins.plugin_utils._foreign import for
 BUILT_IN = (
     "ipmi",
     "redfish",
+    "cli",
     "snmp",
 )
 DEVICES = "ansible_collections.hostpm.fencing.plugins.module_utils._devices"

@@ -171,7 +171,7 @@ class _Reader:
         if missing:
             what = f"the Python library {missing} is missing on the machine that runs Ansible; install it there"
             self._findings.add("type", what, name)
-        kind, parallel = self._manners(name, given, agent_type)
+        kind, parallel = self._manners(name, given, agent_type, options)
         if len(self._findings.lines) > before:
             return None
         timeout_s, read_timeout_s = budgets(agent_type, options)
@@ -332,9 +332,12 @@ class _Reader:
                 self._findings.add(present[1], f"cannot stand beside {present[0]}", name)
         return options
 
-    def _manners(self, name: str, given: Mapping[str, Any], agent_type: AgentType) -> tuple[Kind, bool]:
+    def _manners(
+        self, name: str, given: Mapping[str, Any], agent_type: AgentType, options: Mapping[str, Any]
+    ) -> tuple[Kind, bool]:
         """Kind and parallel: said by the type, and by the agent for a module of somebody else."""
-        kind, parallel = agent_type.kind, agent_type.parallel
+        kind = agent_type.kind_of(options) if agent_type.kind_of else agent_type.kind
+        parallel = agent_type.parallel
         foreign = "." in agent_type.name
         for key in KIND_KEYS:
             if key in given and not foreign:
