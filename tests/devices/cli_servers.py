@@ -63,6 +63,7 @@ class Terminal:
         self._device = device
         self._keys = b""
         self._left: int | None = None
+        self._typed = self._said = ""
 
     async def key(self) -> str:
         """One key."""
@@ -77,28 +78,34 @@ class Terminal:
     async def line(self, prompt: str = "", echo: bool = True) -> str:
         """A line that is typed behind a prompt."""
         character = self._device.character
+        self._device.lengths[self._typed] = len(self._said)
         await self.write(prompt)
         if prompt and character.double_prompt and echo:
             await self.write(f"\r\n{prompt}")
         typed = ""
         while (key := await self.key()) not in "\r\n":
-            if key == "\x03":
-                return key
             typed += key
-        if character.echo and echo:
-            await self.write(f"{typed}\r\n")
-        elif not echo:
-            await self.write("\r\n")
+            if key == "\x03":
+                break
+        await self.write(f"{typed if echo else ''}\r\n" if character.echo or not echo else "")
         if echo:
-            self._device.heard.append(typed)
+            await self.entered(typed)
+        return typed
+
+    async def entered(self, typed: str) -> None:
+        """What the person typed is there; from here on the device may fail."""
+        character = self._device.character
+        self._device.heard.append(typed)
+        self._device.lengths.setdefault(self._typed, len(self._said))
+        self._typed, self._said = typed, ""
         if character.hang_on and character.hang_on in typed:
             await asyncio.sleep(3600)
         if character.cut_on and character.cut_on in typed:
             self._left = character.cut_after
-        return typed
 
     async def write(self, text: str) -> None:
         data = text.encode()
+        self._said += text
         if self._left is not None:
             self._left, data = self._left - len(data), data[: max(0, self._left)]
         size = self._device.character.pieces or len(data)
@@ -124,6 +131,8 @@ class Device:
         # Every line that was typed, but for passwords, and every command that switched power.
         self.heard: list[str] = []
         self.switched: list[tuple[str, bool]] = []
+        # How long the answer to a line was, without the prompt behind it.
+        self.lengths: dict[str, int] = {}
         self.logins = 0
         self.logouts = 0
 
@@ -146,9 +155,13 @@ class Device:
             await self.log_in(terminal)
         self.logins += 1
         if self.character.mute:
-            await asyncio.sleep(3600)
+            await self.talk_no_more()
         await self.talk(terminal)
         self.logouts += 1
+
+    async def talk_no_more(self) -> None:
+        """Nothing at all, for ever."""
+        await asyncio.sleep(3600)
 
     async def log_in(self, terminal: Terminal) -> None:
         name, password = self.text_login
@@ -273,6 +286,8 @@ class SshServer:
         with contextlib.suppress(HungUp, OSError, asyncssh.Error):
             await self.device.converse(terminal, text_login=False)
         process.exit(0)
+        # What was said last is to arrive before the connection ends.
+        await asyncio.sleep(0.05)
         process.channel.get_connection().close()
 
 

@@ -84,11 +84,7 @@ class Conversation:
     def log_in(self, words: Mapping[str, str], deadline: Deadline) -> None:
         """Answer the device's questions for name and password until it shows a prompt, then do what comes first."""
         if self._dialogue.login.steps:
-            self._await("", r"[^\n]*\S[^\n]*\n", deadline, "no greeting")
-            try:
-                self.run(self._dialogue.login.steps, words, deadline)
-            except AuthenticationFailed:
-                raise _not_accepted() from None
+            self._give_login_command(words, deadline)
         else:
             self._answer_questions(words, deadline)
         self.run(self._dialogue.enter, words, deadline)
@@ -129,6 +125,17 @@ class Conversation:
     def close(self) -> None:
         """Let go of a conversation that went wrong: the device ends the session with the connection."""
         self._line.close()
+
+    def _give_login_command(self, words: Mapping[str, str], deadline: Deadline) -> None:
+        try:
+            self._complain_about_login(self._await("", r"[^\n]*\S[^\n]*\n", deadline, "no greeting"))
+            answer = self.run(self._dialogue.login.steps, words, deadline)
+        except ConnectionCut:
+            self._complain_about_login(cleaned(self._raw))
+            raise
+        self._complain_about_login(answer)
+        if self._dialogue.complaint(answer) is not None:
+            raise _not_accepted()
 
     def _answer_questions(self, words: Mapping[str, str], deadline: Deadline) -> None:
         login = self._dialogue.login
@@ -215,20 +222,19 @@ class Conversation:
         while True:
             body, echoed = self._without_echo(cleaned(self._raw), sent if not pages else "")
             ended = next((end for end in ends if self._ends(body, end)), None)
-            quiet_s = time.monotonic() - quiet_since
-            if ended is not None and quiet_s >= (patience_s or self._patience_s(body, ended, echoed)):
+            full = ended is None and bool(self._dialogue.pager) and self._ends(body, self._dialogue.pager)
+            wait_s = ECHOED_S if full else SLICE_S
+            if ended is not None:
+                wait_s = patience_s or self._patience_s(body, ended, echoed)
+            wait_s -= time.monotonic() - quiet_since
+            if ended is not None and wait_s <= 0:
                 return "\n".join((*pages, body)), ended
-            if (
-                ended is None
-                and self._dialogue.pager
-                and self._ends(body, self._dialogue.pager)
-                and quiet_s >= ECHOED_S
-            ):
+            if full and wait_s <= 0:
                 pages.append(self._turn_page(body, len(pages), deadline))
                 quiet_since = time.monotonic()
             if deadline.over:
                 raise TimedOut(f"the device fell silent: {late}", "is it alive, and the timeout long enough?")
-            data = self._line.receive(SLICE_S / 2, deadline)
+            data = self._line.receive(min(max(wait_s, DRAIN_S), SLICE_S), deadline)
             if data:
                 self._raw += self._decoder.decode(data)
                 quiet_since = time.monotonic()

@@ -30,7 +30,8 @@ from ansible_collections.hostpm.fencing.plugins.module_utils._contract import (
 )
 
 LONGEST_SHOWN = 64
-PLACEHOLDER = re.compile(r"\{(outlet|system|profile|username|password)\}")
+# A word of the agent's options. ``{profile: -f }`` puts the text before it, if there is such a word at all.
+PLACEHOLDER = re.compile(r"\{(outlet|system|profile|username|password)(?::([^{}]*))?\}")
 
 # What a complaint of the device can mean.
 ERRORS: Mapping[Reason, type[DeviceError]] = {
@@ -113,13 +114,22 @@ class Login:
 
 
 @dataclass(frozen=True)
+class Words:
+    """What a device calls on and off, to the letter, and what it calls neither: a transition, a command that waits."""
+
+    on: tuple[str, ...]
+    off: tuple[str, ...]
+    moving: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Dialogue:
     """How one family of devices is spoken to.
 
     ``prompt`` is the last line, whole, of an answer that is complete. ``row`` matches whole lines of the answers to
     ``status``: the group ``power`` is what the device says, ``outlet`` whose line it is, ``name`` its name, ``control`` a
     second word that must be in ``agrees`` before the first one counts. A row without ``outlet`` answers for the outlet that was asked about.
-    Only the words in ``reads_on`` and ``reads_off`` are on and off; those in ``moving`` are known to be neither.
+    ``words`` says what is on and off; every other word is unknown.
     ``done`` must be in the answer to ``on`` or ``off``, else it was not taken.
     ``outlet``, ``system`` and ``profile`` say how these options may look, to the last character; empty: there is none.
     ``one_session`` is for devices that let one person in: every exchange is logged out, so that others get their turn.
@@ -135,10 +145,8 @@ class Dialogue:
     row: str
     on: tuple[Step, ...]
     off: tuple[Step, ...]
-    reads_on: frozenset[str]
-    reads_off: frozenset[str]
-    moving: frozenset[str] = frozenset()
-    agrees: Mapping[Power, frozenset[str]] = field(default_factory=dict)
+    words: Words
+    agrees: Mapping[Power, tuple[str, ...]] = field(default_factory=dict)
     done: str = ""
     outlet: str = ""
     system: str = ""
@@ -245,11 +253,11 @@ def row_of(dialogue: Dialogue, listing: Listing, outlet: str) -> Row:
 def reading_of(dialogue: Dialogue, row: Row) -> Reading:
     """The power that a row proves. Whatever is not exactly a documented word is unknown."""
     raw = " ".join(filter(None, (shown(row.power), shown(row.control), f"(named {shown(row.name)})" * bool(row.name))))
-    if row.power in dialogue.reads_on:
+    if row.power in dialogue.words.on:
         power = Power.ON
-    elif row.power in dialogue.reads_off:
+    elif row.power in dialogue.words.off:
         power = Power.OFF
-    elif row.power in dialogue.moving:
+    elif row.power in dialogue.words.moving:
         return Reading(Power.UNKNOWN, raw, Reason.UNCONFIRMED, f"the device says: {shown(row.power)}")
     else:
         msg = f"{shown(row.power) or 'nothing'} is no documented word of a {dialogue.model}; is the model right?"
@@ -267,7 +275,8 @@ def filled(text: str, words: Mapping[str, str], escape: bool = False) -> str:
 
     def word(found: re.Match[str]) -> str:
         value = words.get(found[1], "")
-        return re.escape(value) if escape else value
+        text = (found[2] or "") + value if value else ""
+        return re.escape(text) if escape else text
 
     return PLACEHOLDER.sub(word, text)
 
