@@ -255,6 +255,16 @@ class SshServer:
             **more,
         }
 
+    def cut_all(self) -> None:
+        """End all connections, as a device does that restarts."""
+
+        async def cut() -> None:
+            for connection in self.open:
+                connection.abort()
+            await asyncio.sleep(0.05)
+
+        self._loop.run(cut())
+
     def stop(self) -> None:
         async def close() -> None:
             self._server.close()
