@@ -236,9 +236,7 @@ class SshLine:
                 "the device took the login and opens no session", "may the account use the command line?"
             ) from None
         except asyncssh.ConnectionLost:
-            raise ConnectionCut(
-                "the device closed the connection during the SSH login", "who else is logged in?"
-            ) from None
+            raise judge.cut() from None
         except asyncssh.DisconnectError as error:
             if error.code == TOO_MANY_CONNECTIONS:
                 raise Busy("the device has too many connections", "who else is logged in?") from None
@@ -246,9 +244,7 @@ class SshLine:
         except asyncssh.Error:
             raise BadReply("the device broke the SSH login off", "is this its SSH port?") from None
         except OSError:
-            raise ConnectionCut(
-                "the device closed the connection during the SSH login", "who else is logged in?"
-            ) from None
+            raise judge.cut() from None
 
     def _run(self, work: Coroutine[Any, Any, Answer], deadline: Deadline, late: str) -> Answer:
         """Run until it is done, or the time is up."""
@@ -276,6 +272,15 @@ class _Judge(_Client):  # type: ignore[misc]
         if self._expected.startswith("SHA256:"):
             return self._seen == self._expected.rstrip("=")
         return bool(key == asyncssh.import_public_key(self._expected))
+
+    def cut(self) -> ConnectionCut:
+        """The device closed the connection in the login: some do instead of saying that they have no algorithm in common."""
+        if self._seen:
+            return ConnectionCut("the device closed the connection during the SSH login", "who else is logged in?")
+        return ConnectionCut(
+            "the device closed the connection before the SSH login",
+            "who else is logged in? A device with old algorithms only needs legacy_algorithms",
+        )
 
     def complaint(self) -> HostKeyFailed:
         seen = f"its host key {self._seen} is" if self._seen else "its host key is"

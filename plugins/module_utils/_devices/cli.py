@@ -185,9 +185,7 @@ class CliDriver(DeviceDriver):
             if conversation is not None:
                 conversation.close()
             if dialogue.one_session and isinstance(error, transport.ConnectionCut):
-                raise Busy(
-                    "the device closed the connection at once", "it takes one session: who is logged in?"
-                ) from None
+                raise Busy(error.seen, error.advice) from None
             raise
         return conversation
 
