@@ -279,6 +279,8 @@ class AgentType:
     open: Callable[[Options], Driver] | None = None
     open_device: Callable[[Options], DeviceDriver] | None = None
     own_options: frozenset[str] = frozenset()
+    # Options that may have several lines, such as a private key. All others are refused with a line ending in them.
+    multiline_options: frozenset[str] = frozenset()
     problems: Callable[[Options], Sequence[Problem]] = field(default=lambda options: ())
     missing_library: Callable[[Options], str | None] = field(default=lambda options: None)
     # The same for a program that the type calls, with the package that brings it.

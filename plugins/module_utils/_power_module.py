@@ -43,8 +43,9 @@ def option_problems(agent_type: AgentType, options: Mapping[str, Any]) -> list[P
             found.append((name, f"must be more than 0 seconds, not {value:g}"))
     for name in agent_type.argument_spec:
         value = options.get(name)
-        if isinstance(value, str) and any(character in value for character in "\n\r\0"):
-            found.append((name, "must be one line without NUL characters"))
+        lines = name in agent_type.multiline_options
+        if isinstance(value, str) and any(character in value for character in ("\0" if lines else "\n\r\0")):
+            found.append((name, f"must be {'text' if lines else 'one line'} without NUL characters"))
     return found or list(agent_type.problems(options))
 
 

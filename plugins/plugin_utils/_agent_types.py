@@ -21,6 +21,7 @@ from ansible_collections.hostpm.fencing.plugins.plugin_utils._foreign import for
 # One file in module_utils/_devices and one module each. A file is loaded when an agent has its type: so are the libraries.
 BUILT_IN = (
     "amt",
+    "cli",
     "fence_agent",
     "http",
     "ipmi",
