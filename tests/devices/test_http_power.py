@@ -563,6 +563,14 @@ def test_whatever_a_rule_does_not_name_is_unknown(said: object, start: Start) ->
     assert (reading.power, reading.reason) == (Power.UNKNOWN, Reason.BAD_REPLY)
 
 
+def test_a_rule_whose_quotes_were_forgotten_is_told_from_the_answer(start: Start) -> None:
+    device = start(Anything)
+    rules = {"reads_on": {"json": "a.b[0].c", "equals": True}, "reads_off": {"json": "a.b[0].c", "equals": False}}
+    reading = read(options_for(device, **{**CUSTOM, **rules}))
+    assert reading.power is Power.UNKNOWN
+    assert 'neither reads_on (true) nor reads_off (false) fits its answer, "on"' in reading.msg
+
+
 def test_an_answer_that_fits_both_rules_is_unknown(start: Start) -> None:
     device = start(Anything)
     device.said = "state: on\nstate: off\n"

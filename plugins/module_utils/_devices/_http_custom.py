@@ -11,6 +11,7 @@ This file sends nothing. On and off are what the rules say and nothing else; if 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -88,6 +89,11 @@ class Rule:
     def of(cls, given: Mapping[str, Any]) -> Rule:
         return cls(given.get("json"), given.get("equals"), given.get("matches"))
 
+    @property
+    def wanted(self) -> str:
+        """What it wants, as it stands in JSON: on in quotes is a text, true is what YAML makes of it without them."""
+        return f"matches {self.matches}" if self.matches is not None else json.dumps(self.equals, default=str)
+
 
 class Custom:
     """What a family is, from the options of an agent."""
@@ -138,11 +144,12 @@ class Custom:
         for power, fit in fits.items():
             if fit:
                 return Reading(power, raw)
+        rules = " nor ".join(f"reads_{power} ({rule.wanted})" for power, rule in self._rules.items())
         return Reading(
             Power.UNKNOWN,
             raw,
             Reason.BAD_REPLY,
-            f"neither reads_on nor reads_off fits its answer, {raw}; look at the rules",
+            f"neither {rules} fits its answer, {raw}; look at type, case and quotes",
         )
 
     def _values(self, text: str, outlet: str) -> tuple[str, Any]:
@@ -154,11 +161,16 @@ class Custom:
             found = json_of(text)
         except ValueError:
             raise BadReply("its answer is no JSON", "is it a login page? Then look at auth") from None
-        values = dict.fromkeys(word_of(at(found, path.replace(OUTLET_PLACE, outlet))) for path in paths)
+        values = dict.fromkeys(quoted(at(found, path.replace(OUTLET_PLACE, outlet))) for path in paths)
         return " and ".join(values), found
 
     def _fits(self, rule: Rule, found: Any, outlet: str) -> bool:
         return rule.path is not None and same(at(found, rule.path.replace(OUTLET_PLACE, outlet)), rule.equals)
+
+
+def quoted(value: Any) -> str:
+    """A value as JSON has it, so that "1" and 1 are told apart."""
+    return json.dumps(value) if isinstance(value, str) else word_of(value)
 
 
 def _request(given: Mapping[str, Any]) -> Request:

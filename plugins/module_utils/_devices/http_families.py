@@ -127,7 +127,7 @@ def same(one: object, other: object) -> bool:
 
 # A step into JSON: a member's name, or a place in a list.
 Step = Union[str, int]
-STEP = re.compile(r"(?:^|\.)([^.\[\]]+)|\[(\d+)\]")
+STEP = re.compile(r"(?:^|(?<!^)\.)([^.\[\]]+)|\[(\d+)\]")
 
 
 def steps_of(path: str) -> tuple[Step, ...]:
