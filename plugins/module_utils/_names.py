@@ -23,12 +23,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from ansible_collections.hostpm.fencing.plugins.module_utils._contract import Deadline, TimedOut, Unreachable
-from ansible_collections.hostpm.fencing.plugins.module_utils._process import SLICE_S as SLICE_S  # for whoever waits
-from ansible_collections.hostpm.fencing.plugins.module_utils._process import BoundedProcess
+from ansible_collections.hostpm.fencing.plugins.module_utils._process import LONGEST_WAIT_S, BoundedProcess
 
 # What socket.connect takes for the family: (host, port) for IPv4, (host, port, flow, scope) for IPv6.
 SocketAddress = tuple[Any, ...]
 
+# For others that wait in slices.
+SLICE_S = LONGEST_WAIT_S
 # Looks one name up and prints the first address in the C library's own order, or the resolver's error number.
 LOOK_UP = """
 import json, socket, sys

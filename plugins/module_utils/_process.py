@@ -24,7 +24,7 @@ from typing import IO
 from ansible_collections.hostpm.fencing.plugins.module_utils._contract import Deadline
 
 # How long a wait lasts at most before the deadline is looked at again: an interrupted task moves the deadline (seconds).
-SLICE_S = 0.1
+LONGEST_WAIT_S = 0.1
 # How long the pipes of a program that has ended are read when its children keep them open (seconds).
 LAST_WORDS_S = 0.3
 # How often a program that has closed its pipes is looked at (seconds).
@@ -95,7 +95,7 @@ class BoundedProcess:
                 return
             if last_words is None and _has_ended(process):
                 last_words = Deadline(LAST_WORDS_S)
-            talk.listen(min(SLICE_S, self._deadline.remaining_s))
+            talk.listen(min(LONGEST_WAIT_S, self._deadline.remaining_s))
 
 
 class _Talk:

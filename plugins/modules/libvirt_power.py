@@ -29,7 +29,7 @@ requirements:
 options:
   uri:
     description:
-      - URI of the hypervisor as libvirt knows it, for example V(qemu+ssh://root@hypervisor-1/system).
+      - URI of the hypervisor as libvirt knows it, for example V(qemu+ssh://fence@hypervisor-1/system).
       - It must not hold a password. Log in with an SSH key, a certificate, or the rights of the user on a local socket.
       - The host key of an SSH connection must be known already. Nobody is asked anything.
     type: str
@@ -47,12 +47,12 @@ notes:
 EXAMPLES = r"""
 - name: Read the power of a virtual machine
   hostpm.fencing.libvirt_power:
-    uri: qemu+ssh://root@hypervisor-1.example.com/system
+    uri: qemu+ssh://fence@hypervisor-1.example.com/system
     domain: node3
 
 - name: Switch it off, and return when it is read as off
   hostpm.fencing.libvirt_power:
-    uri: qemu+ssh://root@hypervisor-1.example.com/system?keyfile=/etc/pki/fence_ed25519
+    uri: qemu+ssh://fence@hypervisor-1.example.com/system?keyfile=/etc/pki/fence_ed25519
     domain: 27946b59-9e44-4fa7-8e91-f3527a1ef094
     state: "off"
 

@@ -44,7 +44,7 @@ from ansible_collections.hostpm.fencing.plugins.module_utils._contract import (
 )
 from ansible_collections.hostpm.fencing.plugins.module_utils._exchange import Turn
 from ansible_collections.hostpm.fencing.plugins.module_utils._process import BoundedProcess
-from ansible_collections.hostpm.fencing.plugins.plugin_utils._secrets import SECRET_NAME
+from ansible_collections.hostpm.fencing.plugins.module_utils._secret_names import SECRET_NAME
 
 # What the agent contract asks of a module (DESIGN section 6); the task itself says the first, the budget the second.
 CONTRACT_OPTIONS = ("state", "timeout")

@@ -24,8 +24,9 @@ from ansible_collections.hostpm.fencing.plugins.module_utils._power_module impor
     missing_software,
     option_problems,
 )
+from ansible_collections.hostpm.fencing.plugins.module_utils._secret_names import SECRET_NAME
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._host import Agent, Host, Level
-from ansible_collections.hostpm.fencing.plugins.plugin_utils._secrets import SECRET_NAME, Mask
+from ansible_collections.hostpm.fencing.plugins.plugin_utils._secrets import Mask
 
 # Resolves the templates in a value of the inventory; raises TemplateFailed.
 Template = Callable[[Any], Any]

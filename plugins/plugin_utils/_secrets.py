@@ -19,7 +19,6 @@ from urllib.parse import quote, quote_plus
 
 from ansible_collections.hostpm.fencing.plugins.module_utils._contract import Kind, Power, Reason
 from ansible_collections.hostpm.fencing.plugins.module_utils._operation import Operation
-from ansible_collections.hostpm.fencing.plugins.module_utils._secret_names import SECRET_NAME as SECRET_NAME
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._host import State
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._verdict import Event
 

@@ -219,14 +219,14 @@ def test_off_and_on_are_run_once_and_proven_by_reads(fake: Fake) -> None:
 
 def test_a_success_of_off_proves_nothing_without_a_status(fake: Fake) -> None:
     fake.does(f"[ $action = off ] && echo 'Success: Powered OFF' && exit 0; {ON}")
-    outcome = operate(fake.options(), Operation.OFF, budget_s=1.5)
-    assert (outcome.power, outcome.reason) == (Power.ON, Reason.UNCONFIRMED)
-    assert fake.actions.count("off") == 1
+    outcome = operate(fake.options(), Operation.OFF, budget_s=3)
+    assert (outcome.ok, outcome.reason) == (False, Reason.UNCONFIRMED)
+    assert outcome.power is not Power.OFF and fake.actions.count("off") == 1
 
 
 def test_an_exit_status_of_2_means_off_for_no_other_action(fake: Fake) -> None:
     fake.does(f"[ $action = off ] && echo 'Status: OFF' && exit 2; {ON}")
-    outcome = operate(fake.options(), Operation.OFF, budget_s=1.5)
+    outcome = operate(fake.options(), Operation.OFF)
     assert (outcome.power, outcome.ok) == (Power.ON, False)
 
 
@@ -316,8 +316,8 @@ def test_an_agent_that_hangs_ends_at_the_deadline_with_its_children(fake: Fake) 
     driver = TYPE.driver(fake.does("sleep 60 & echo $! > $home/child; wait").options())
     began = time.monotonic()
     with pytest.raises(TimedOut):
-        driver.read(Deadline(1.0))
-    assert time.monotonic() - began < 2.0
+        driver.read(Deadline(2.0))
+    assert time.monotonic() - began < 3.5
     assert gone(int((fake.home / "child").read_text()))
 
 

@@ -284,7 +284,7 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         program.write_text(f"#!/bin/sh\nprintf '%s\\n' \"$@\" > {tmp_path}/argv\nenv > {tmp_path}/env\n{body}\n")
         program.chmod(0o755)
         monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-        return "qemu+ssh://root@hv-1/system"
+        return "qemu+ssh://fence@hv-1/system"
 
     return write
 
@@ -327,7 +327,7 @@ def test_an_answer_that_cannot_be_told_apart_is_none(output: str, script: Any) -
     [
         ("failed to connect to the hypervisor\\nerror: Host key verification failed.", HostKeyFailed),
         (
-            "failed to connect to the hypervisor\\nerror: root@hv-1: Permission denied (publickey).",
+            "failed to connect to the hypervisor\\nerror: fence@hv-1: Permission denied (publickey).",
             AuthenticationFailed,
         ),
         ("failed to connect to the hypervisor\\nerror: authentication unavailable: no polkit", AuthenticationFailed),
@@ -360,7 +360,7 @@ def test_virsh_that_hangs_ends_at_the_deadline(script: Any) -> None:
     began = time.monotonic()
     with pytest.raises(TimedOut):
         read(uri, "vm", budget_s=0.7)
-    assert time.monotonic() - began < 1.7
+    assert time.monotonic() - began < 2.2
 
 
 def test_the_domain_is_quoted_and_nobody_is_asked_for_a_password(
@@ -394,7 +394,7 @@ def test_the_domain_is_quoted_and_nobody_is_asked_for_a_password(
         ("hv-1", "vm", "uri"),
         ("", "vm", "uri"),
         ("--help", "vm", "uri"),
-        ("qemu+ssh://root:canary-pw@hv-1/system", "vm", "uri"),
+        ("qemu+ssh://fence:canary-pw@hv-1/system", "vm", "uri"),
         ("qemu+ssh://[hv/system", "vm", "uri"),
     ],
 )
@@ -408,7 +408,7 @@ def test_a_bad_option_is_named_before_contact(uri: str, domain: str, key: str) -
     "domain", ["vm", "a", "my vm", "vm-1.example.com", "Ä", "27946b59-9e44-4fa7-8e91-f3527a1ef094"]
 )
 def test_good_options_have_no_problems(domain: str) -> None:
-    assert option_problems(TYPE, options("qemu+ssh://root@hv-1/system?keyfile=/root/.ssh/fence", domain)) == []
+    assert option_problems(TYPE, options("qemu+ssh://fence@hv-1/system?keyfile=/etc/pki/fence", domain)) == []
 
 
 def test_a_missing_virsh_is_told_with_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

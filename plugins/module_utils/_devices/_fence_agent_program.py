@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import os
 import re
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from xml.etree import ElementTree
 
 from ansible_collections.hostpm.fencing.plugins.module_utils._contract import (
     BadReply,

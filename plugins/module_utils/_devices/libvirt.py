@@ -212,9 +212,9 @@ def problems(options: Options) -> list[Problem]:
         parts = urlsplit(options["uri"])
         password = parts.password
     except ValueError:
-        return [*found, ("uri", "must be a URI of libvirt, such as qemu+ssh://root@hypervisor/system")]
+        return [*found, ("uri", "must be a URI of libvirt, such as qemu+ssh://fence@hypervisor/system")]
     if not re.fullmatch(r"[a-z][a-z0-9+]*", parts.scheme) or any(character.isspace() for character in options["uri"]):
-        found.append(("uri", "must be a URI of libvirt, such as qemu+ssh://root@hypervisor/system"))
+        found.append(("uri", "must be a URI of libvirt, such as qemu+ssh://fence@hypervisor/system"))
     if password is not None:
         found.append(("uri", "must not hold a password, since arguments of programs can be seen; log in with a key"))
     return found

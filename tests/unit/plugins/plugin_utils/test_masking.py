@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.hostpm.fencing.plugins.plugin_utils._secrets import OUR_WORDS, SECRET_NAME, Mask
+from ansible_collections.hostpm.fencing.plugins.module_utils._secret_names import SECRET_NAME
+from ansible_collections.hostpm.fencing.plugins.plugin_utils._secrets import OUR_WORDS, Mask
 
 SECRET = "Kx7\"q'\\ é&"
 secrets = st.text(min_size=4, max_size=20).filter(lambda text: len(text.strip()) >= 4 and "*" not in text)
