@@ -21,7 +21,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 CHECKS := tree-check sanity lint docs-check types style
 TESTS := unit devices e2e
-.PHONY: help test checks $(CHECKS) $(TESTS) format families dialogues demo test-ceiling test-floor clean
+.PHONY: help test checks $(CHECKS) $(TESTS) format families dialogues coverage demo test-ceiling test-floor clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  make %-13s %s\n", $$1, $$2 }'
@@ -83,6 +83,9 @@ demo: $(VENV)/run $(LINK) ## restart virtual servers and watch: a dead BMC, two 
 
 families: $(VENV)/run $(LINK) ## write docs/pdu_families.md from the table of families
 	@$(BIN)/python tests/gates/pdu_families.py
+
+coverage: $(VENV)/run $(LINK) ## write docs/coverage.md from all tables: every device, and every oVirt type
+	@$(BIN)/python tests/gates/coverage.py
 
 dialogues: $(VENV)/run $(LINK) ## write docs/cli_dialogues.md from the table of dialogues
 	@$(BIN)/python tests/gates/cli_dialogues.py

@@ -242,6 +242,8 @@ TYPE = AgentType(
     read_timeout_s=10.0,
     # A login is five round trips, of a second each on a BMC under load. A BMC that is silent costs SILENCE_S only.
     exchange_s=10.0,
+    # A host's power supply needs some seconds to be off; the BMC itself accepts at once.
+    usual_s={Power.OFF: 4.0, Power.ON: 2.0},
     argument_spec={
         "address": {"type": "str", "required": True},
         "port": {"type": "int", "default": PORT},

@@ -325,6 +325,7 @@ TYPE = AgentType(
     timeout_s=90.0,
     read_timeout_s=20.0,
     exchange_s=15.0,
+    usual_s={Power.OFF: 5.0, Power.ON: 5.0},
     argument_spec={
         "address": {"type": "str", "required": True},
         "port": {"type": "int"},
