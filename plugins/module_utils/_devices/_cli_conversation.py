@@ -48,6 +48,11 @@ SLICE_S = 0.1
 DRAIN_S = 0.01
 # The longest answer, in characters, and the most pages of one: no listing is longer.
 LONGEST_ANSWER = 400_000
+# A line that is longer is none; and no prompt, or command with its echo, is longer than that.
+LONGEST_LINE = 8_000
+LONGEST_TAIL = 1_000
+# Prompts that may stand before an echo.
+MOST_PROMPTS = 4
 MOST_PAGES = 100
 # A login asks for a name, a password and a key or two.
 MOST_QUESTIONS = 6
@@ -128,12 +133,11 @@ class Conversation:
 
     def _give_login_command(self, words: Mapping[str, str], deadline: Deadline) -> None:
         try:
-            self._complain_about_login(self._await("", r"[^\n]*\S[^\n]*\n", deadline, "no greeting"))
+            self._await("", r"[^\n]*\S[^\n]*\n", deadline, "no greeting")
             answer = self.run(self._dialogue.login.steps, words, deadline)
-        except ConnectionCut:
-            self._complain_about_login(cleaned(self._raw))
+        except (ConnectionCut, TimedOut):
+            self._complain_about_login(cleaned(self._raw), True)
             raise
-        self._complain_about_login(answer)
         if self._dialogue.complaint(answer) is not None:
             raise _not_accepted()
 
@@ -147,13 +151,12 @@ class Conversation:
                 text, question = self._await_any(
                     questions, deadline, "neither a prompt nor a question for the name", patience_s=LOGIN_S
                 )
-            except ConnectionCut:
-                self._complain_about_login(cleaned(self._raw))
+            except (ConnectionCut, TimedOut):
+                self._complain_about_login(cleaned(self._raw), login.password in asked)
                 raise
             if question == self._prompt:
                 self._last = text
                 return
-            self._complain_about_login(text)
             if question in asked and question != login.key:
                 raise _not_accepted()
             asked.append(question)
@@ -170,8 +173,11 @@ class Conversation:
             return words["password"]
         return ""
 
-    def _complain_about_login(self, text: str) -> None:
-        """A login that was refused, or a session that somebody else has, as far as the device says so."""
+    def _complain_about_login(self, text: str, answered: bool) -> None:
+        """Why there is no prompt, as far as the device says so: somebody else's session, or the answers were wrong.
+
+        A device that still asks is neither, whatever its banner says.
+        """
         login = self._dialogue.login
         found = re.search(login.busy, text)
         if found:
@@ -179,7 +185,7 @@ class Conversation:
                 f'somebody else is logged in (the device says "{shown(line_around(text, found.start()))}")',
                 ADVICE[Busy.reason],
             )
-        if re.search(login.failed, text):
+        if answered and re.search(login.failed, text):
             raise _not_accepted()
 
     def _lacking(self, step: Step) -> DeviceError:
@@ -238,14 +244,14 @@ class Conversation:
             if data:
                 self._raw += self._decoder.decode(data)
                 quiet_since = time.monotonic()
-                if len(self._raw) > LONGEST_ANSWER:
+                line = len(self._raw) - 1 - max(self._raw.rfind("\n"), self._raw.rfind("\r"))
+                if len(self._raw) > LONGEST_ANSWER or line > LONGEST_LINE:
                     raise BadReply("the device's answer does not end", "is the model right?")
 
     def _patience_s(self, body: str, ended: str, echoed: bool) -> float:
         if echoed:
             return ECHOED_S
-        blank = not re.sub(rf"(?:{ended})[ \t]*\Z", "", body).strip()
-        return BLANK_S if blank else UNECHOED_S
+        return UNECHOED_S if self._before(body, ended).strip() else BLANK_S
 
     def _turn_page(self, body: str, pages: int, deadline: Deadline) -> str:
         """Ask for the next page; what stands above the question is part of the answer."""
@@ -256,29 +262,52 @@ class Conversation:
             time.sleep(min(self._dialogue.pause_s, deadline.remaining_s))
         self._raw = ""
         self._send(reply.send + ("" if reply.bare else self._eol), deadline)
-        return re.sub(rf"(?:{self._dialogue.pager})[ \t]*\Z", "", body)
+        return self._before(body, self._dialogue.pager)
+
+    @staticmethod
+    def _before(text: str, end: str) -> str:
+        """The text without the pattern at its end."""
+        tail = _tail(text)
+        return text[: len(text) - len(tail)] + re.sub(rf"(?:{end})[ \t]*\Z", "", tail)
 
     @staticmethod
     def _ends(text: str, end: str) -> bool:
         """The pattern is the last line, or lines, of the text."""
-        return re.search(rf"(?:\A|\n)[ \t]*(?:{end})[ \t]*\Z", text) is not None
+        return re.search(rf"(?:\A|\n)[ \t]*(?:{end})[ \t]*\Z", _tail(text)) is not None
 
     def _without_echo(self, text: str, sent: str) -> tuple[str, bool]:
         """The text behind the echo of what was sent. Before it only prompts may stand, and it may be broken into lines."""
         if not sent:
             return text, False
         letters = r"(?: ?\n)?".join(re.escape(letter) for letter in sent)
-        found = re.match(rf"\s*(?:(?:{self._prompt})\s*)*{letters}[ \t]*(?:\n|\Z)", text)
-        return (text[found.end() :], True) if found else (text, False)
+        echo, prompt = re.compile(rf"\s*{letters}[ \t]*(?:\n|\Z)"), re.compile(rf"\s*(?:{self._prompt})")
+        head, place = text[:LONGEST_TAIL], 0
+        for _prompts in range(MOST_PROMPTS + 1):
+            found = echo.match(head, place)
+            if found and (found.end() < len(head) or len(head) == len(text)):
+                return text[found.end() :], True
+            stale = prompt.match(head, place)
+            if stale is None or stale.end() == place:
+                break
+            place = stale.end()
+        return text, False
 
     def _drain(self, deadline: Deadline) -> None:
         """What came in since the last answer belongs to it, and not to the next."""
-        while self._line.receive(DRAIN_S, deadline):
+        while self._line.receive(DRAIN_S, deadline) and not deadline.over:
             pass
         self._decoder.reset()
 
     def _send(self, text: str, deadline: Deadline) -> None:
         self._line.send(text.encode(), deadline)
+
+
+def _tail(text: str) -> str:
+    """The last lines of a text, whole ones: patterns need not look at more, and must not take longer for more."""
+    if len(text) <= LONGEST_TAIL:
+        return text
+    tail = text[-LONGEST_TAIL:]
+    return tail[tail.find("\n") :] if "\n" in tail else ""
 
 
 def _not_accepted() -> AuthenticationFailed:

@@ -30,6 +30,8 @@ from ansible_collections.hostpm.fencing.plugins.module_utils._contract import (
 )
 
 LONGEST_SHOWN = 64
+# No row of a table is longer: patterns are not tried on what is.
+LONGEST_ROW = 500
 # A word of the agent's options. ``{profile: -f }`` puts the text before it, if there is such a word at all.
 PLACEHOLDER = re.compile(r"\{(outlet|system|profile|username|password)(?::([^{}]*))?\}")
 
@@ -212,7 +214,8 @@ class Listing:
 
 def listing_of(dialogue: Dialogue, text: str) -> Listing:
     """The rows in an answer. Only whole lines count: what follows the last line ending is a prompt, or half a line."""
-    whole = "\n".join(line.rstrip() for line in text.split("\n")[:-1])
+    lines = (line.rstrip() for line in text.split("\n")[:-1])
+    whole = "\n".join(line for line in lines if len(line) <= LONGEST_ROW)
     pattern = re.compile(rf"^(?:{dialogue.row})$", re.MULTILINE)
     rows = []
     for found in pattern.finditer(whole):
