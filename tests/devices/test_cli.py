@@ -295,6 +295,44 @@ def test_something_else_than_ssh_is_no_ssh(serve: Serve, connect: Connect) -> No
     assert failed(lambda: driver.read(soon(0.8))).reason in (Reason.BAD_REPLY, Reason.TIMEOUT)
 
 
+@pytest.mark.parametrize("kind", [SshServer, TelnetServer])
+def test_a_device_that_never_stops_talking_costs_the_deadline(
+    kind: type[Server], serve: Serve, connect: Connect
+) -> None:
+    class Talker(ApcAos5):
+        async def talk(self, terminal: Any) -> None:
+            await terminal.line("apc>")
+            while True:
+                await terminal.write(" 3: x: Off\r\napc>")
+                await asyncio.sleep(0.005)
+
+    assert failed(lambda: connect(serve(kind, Talker())).read(soon(1.0)), within_s=1.6).reason is Reason.TIMEOUT
+
+
+@pytest.mark.parametrize("noise", ["$" * 3000, ">" * 3000, "x" * 20_000, "a: " * 2000, " " * 3000 + "On"])
+def test_a_line_of_noise_costs_no_time(noise: str, serve: Serve, connect: Connect) -> None:
+    """Patterns that try every way to fit would take longer than any deadline, and no thread could stop them."""
+
+    class Noisy(Hmc):
+        def command(self, typed: str) -> str | None:
+            answer = super().command(typed)
+            return answer and f"{noise}\r\n{answer}"
+
+    options = {"model": "hmc_lpar", "outlet": "vios_1", "system": "p570-A"}
+    driver = connect(serve(SshServer, Noisy(echo=False)), **options)
+    began = time.monotonic()
+    try:
+        assert driver.read(soon()).power is Power.ON
+    except DeviceError as error:
+        assert error.reason is Reason.BAD_REPLY
+    assert time.monotonic() - began < 3
+
+
+def test_a_banner_is_no_refusal(serve: Serve, connect: Connect) -> None:
+    banner = "\r\nIf access denied call 555. Too many users share accounts. The console is in use by admins only.\r\n"
+    assert connect(serve(TelnetServer, ApcAos5(banner=banner))).read(soon()).power is Power.ON
+
+
 # Who is who
 
 
