@@ -246,6 +246,21 @@ def test_after_a_silence_the_late_answer_is_not_taken_for_the_next_one(serve: Se
     assert driver.read(soon()).power is Power.OFF
 
 
+def test_a_late_prompt_before_the_echo_is_not_the_end_of_the_answer(serve: Serve, connect: Connect) -> None:
+    """CR and LF taken for two ENTERs: the second prompt comes when the next command is already there."""
+
+    class Doubled(Drac):
+        async def talk(self, terminal: Any) -> None:
+            await terminal.write("$ ")
+            while (typed := await terminal.line()) != "exit":
+                await terminal.write(f"\r\n$ {typed}\r\n")
+                await asyncio.sleep(1.4)
+                await terminal.write(f"{self.command(typed)}$ ")
+
+    driver = connect(serve(SshServer, Doubled(echo=False)), model="drac_racadm", outlet=None)
+    assert driver.read(soon()).power is Power.ON
+
+
 # Time
 
 
@@ -341,6 +356,13 @@ def test_a_wrong_password_is_no_login(serve: Serve, connect: Connect) -> None:
     error = failed(lambda: connect(serve(SshServer, device), password="wrong-Pa55word").read(soon()))
     assert error.reason is Reason.AUTH
     assert device.logins == 0
+
+
+def test_a_device_that_asks_by_keyboard_gets_the_password(serve: Serve, connect: Connect) -> None:
+    """Many devices have no password login of SSH's, only questions."""
+    server = serve(SshServer, ApcAos5(), asks=True)
+    assert connect(server).read(soon()).power is Power.ON
+    assert failed(lambda: connect(server, password="wrong-Pa55word").read(soon())).reason is Reason.AUTH
 
 
 def test_the_password_is_not_sent_to_a_device_with_another_host_key(serve: Serve, connect: Connect) -> None:
