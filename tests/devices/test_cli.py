@@ -17,7 +17,7 @@ from typing import Any
 
 import asyncssh
 import pytest
-from devices.cli_devices import ApcAos5, ApcMenu, Drac, Hmc, Sentry, Wti
+from devices.cli_devices import ApcAos5, ApcMenu, Drac, EatonG3, Hmc, Sentry, Wti
 from devices.cli_servers import DO, DONT, IAC, PASSWORD, SB, SE, USERNAME, WILL, WONT, Device, SshServer, TelnetServer
 
 from ansible_collections.hostpm.fencing.plugins.module_utils._contract import (
@@ -213,9 +213,12 @@ def test_a_device_that_takes_several_sessions_keeps_the_login(serve: Serve, conn
     device = Drac()
     driver = connect(serve(SshServer, device), model="drac_racadm", outlet=None)
     assert driver.read(soon()).power is Power.ON
+    assert driver.read(soon()).power is Power.ON
+    assert device.logins == 1
+    # An answer to the command that is late must not meet the next question.
     driver.switch(Power.OFF, soon())
     assert driver.read(soon()).power is Power.OFF
-    assert device.logins == 1
+    assert device.logins == 2
 
 
 def test_a_kept_login_that_has_died_is_replaced(serve: Serve, connect: Connect) -> None:
@@ -259,6 +262,35 @@ def test_a_late_prompt_before_the_echo_is_not_the_end_of_the_answer(serve: Serve
 
     driver = connect(serve(SshServer, Doubled(echo=False)), model="drac_racadm", outlet=None)
     assert driver.read(soon()).power is Power.ON
+
+
+@pytest.mark.parametrize("echo", [True, False])
+def test_a_late_answer_to_the_command_before_is_not_the_answer_to_the_question(
+    echo: bool, serve: Serve, connect: Connect
+) -> None:
+    """This PDU answers a command with a number, late, behind a prompt too many; and a number is what an outlet reads."""
+
+    class Late(EatonG3):
+        async def talk(self, terminal: Any) -> None:
+            late = ""
+            while (typed := await terminal.line(self.prompt)) != "quit":
+                if late:
+                    await terminal.write(late)
+                    await asyncio.sleep(0.7)
+                    await terminal.write(f"{typed}\r\n" if self.character.echo else "")
+                answer = self.command(typed)
+                late = f"{answer}{self.prompt}" if typed.startswith("set") else ""
+                await terminal.write("" if late else str(answer))
+
+    device = Late(lies=True, echo=echo)
+    driver = connect(serve(SshServer, device), model="eaton_g3")
+    assert driver.read(soon()).power is Power.ON
+    driver.switch(Power.OFF, soon())
+    try:
+        assert driver.read(soon(3.0)).power is Power.ON
+    except DeviceError as error:
+        assert error.reason in (Reason.TIMEOUT, Reason.BAD_REPLY)
+    assert device.switched == [("3", False)]
 
 
 # Time

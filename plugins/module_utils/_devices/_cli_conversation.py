@@ -85,6 +85,8 @@ class Conversation:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._raw = ""
         self._last = ""
+        # Whether the device repeats what is typed: then nothing is an answer that does not stand behind it.
+        self.echoes = False
 
     def log_in(self, words: Mapping[str, str], deadline: Deadline) -> None:
         """Answer the device's questions for name and password until it shows a prompt, then do what comes first."""
@@ -94,8 +96,12 @@ class Conversation:
             self._answer_questions(words, deadline)
         self.run(self._dialogue.enter, words, deadline)
 
-    def run(self, steps: Sequence[Step], words: Mapping[str, str], deadline: Deadline) -> str:
-        """Take these steps and return all answers, one below the other."""
+    def run(self, steps: Sequence[Step], words: Mapping[str, str], deadline: Deadline, strict: bool = False) -> str:
+        """Take these steps and return all answers, one below the other.
+
+        ``strict`` is for answers that are believed: on a device that echoes each must stand behind the echo of its own line, so that
+        a late answer is not taken for the next one.
+        """
         answers = []
         for step in steps:
             if step.when and not re.search(filled(step.when, words, escape=True), self._last, re.MULTILINE):
@@ -104,7 +110,7 @@ class Conversation:
                 continue
             if step.needs and not re.search(filled(step.needs, words, escape=True), self._last, re.MULTILINE):
                 raise self._lacking(step)
-            answers.append(self._ask(step, words, deadline))
+            answers.append(self._ask(step, words, deadline, strict))
         return "\n".join(answers)
 
     def alive(self, deadline: Deadline) -> bool:
@@ -133,7 +139,7 @@ class Conversation:
 
     def _give_login_command(self, words: Mapping[str, str], deadline: Deadline) -> None:
         try:
-            self._await("", r"[^\n]*\S[^\n]*\n", deadline, "no greeting")
+            self._await_any((r"[^\n]*\S[^\n]*\n",), deadline, "no greeting")
             answer = self.run(self._dialogue.login.steps, words, deadline)
         except (ConnectionCut, TimedOut):
             self._complain_about_login(cleaned(self._raw), True)
@@ -199,7 +205,7 @@ class Conversation:
             ADVICE[step.lacking],
         )
 
-    def _ask(self, step: Step, words: Mapping[str, str], deadline: Deadline) -> str:
+    def _ask(self, step: Step, words: Mapping[str, str], deadline: Deadline, strict: bool = False) -> str:
         """Send one line and return its answer, without the echo and with the prompt at its end."""
         self._drain(deadline)
         if deadline.over:
@@ -213,21 +219,27 @@ class Conversation:
         until = filled(step.until, words, escape=True) if step.until else self._prompt
         # A command never holds a secret, but a login may be one.
         what = "the login" if "{password}" in step.send else f'"{shown(sent)}"'
-        self._last = self._await(sent, until, deadline, f"no prompt after {what}")
+        echo = "" if step.bare else sent
+        self._last = self._await_any((until,), deadline, f"no prompt after {what}", echo, strict and self.echoes)[0]
         return self._last
 
-    def _await(self, sent: str, until: str, deadline: Deadline, late: str) -> str:
-        return self._await_any((until,), deadline, late, sent)[0]
-
     def _await_any(
-        self, ends: Sequence[str], deadline: Deadline, late: str, sent: str = "", patience_s: float | None = None
+        self,
+        ends: Sequence[str],
+        deadline: Deadline,
+        late: str,
+        sent: str = "",
+        strict: bool = False,
+        patience_s: float | None = None,
     ) -> tuple[str, str]:
         """Receive until one of these patterns is at the end and nothing more comes. The text behind the echo, and the pattern."""
         pages: list[str] = []
         quiet_since = time.monotonic()
         while True:
             body, echoed = self._without_echo(cleaned(self._raw), sent if not pages else "")
-            ended = next((end for end in ends if self._ends(body, end)), None)
+            self.echoes = self.echoes or echoed
+            missing = strict and bool(sent) and not echoed and not pages
+            ended = next((end for end in ends if self._ends(body, end)), None) if not missing else None
             full = ended is None and bool(self._dialogue.pager) and self._ends(body, self._dialogue.pager)
             wait_s = ECHOED_S if full else SLICE_S
             if ended is not None:
@@ -276,7 +288,10 @@ class Conversation:
         return re.search(rf"(?:\A|\n)[ \t]*(?:{end})[ \t]*\Z", _tail(text)) is not None
 
     def _without_echo(self, text: str, sent: str) -> tuple[str, bool]:
-        """The text behind the echo of what was sent. Before it only prompts may stand, and it may be broken into lines."""
+        """The text behind the echo of what was sent. Before it only prompts may stand, and it may be broken into lines.
+
+        On a device that echoes, a late answer to the line before may stand there too.
+        """
         if not sent:
             return text, False
         letters = r"(?: ?\n)?".join(re.escape(letter) for letter in sent)
@@ -290,6 +305,11 @@ class Conversation:
             if stale is None or stale.end() == place:
                 break
             place = stale.end()
+        if self.echoes:
+            again = re.compile(rf"\n[ \t]*(?:{self._prompt})[ \t]*{letters}[ \t]*\n")
+            found = again.search(_tail(text[: text.rfind("\n") + 1]))
+            if found:
+                return found.string[found.end() :], True
         return text, False
 
     def _drain(self, deadline: Deadline) -> None:

@@ -170,6 +170,11 @@ class Dialogue:
         """One answer tells all outlets, since it is not asked about one."""
         return not any("{outlet}" in step.send for step in self.status)
 
+    @property
+    def names_outlets(self) -> bool:
+        """An answer says which outlet it is about."""
+        return "outlet" in re.compile(self.row).groupindex
+
     def steps(self, power: Power) -> tuple[Step, ...]:
         return self.off if power is Power.OFF else self.on
 
@@ -226,7 +231,7 @@ def listing_of(dialogue: Dialogue, text: str) -> Listing:
 
 def row_of(dialogue: Dialogue, listing: Listing, outlet: str) -> Row:
     """The one row about this outlet, by its number or else by its name. Raises a DeviceError if there is none, or no telling."""
-    named = "outlet" in re.compile(dialogue.row).groupindex
+    named = dialogue.names_outlets
     rows = [row for row in listing.rows if not named or row.outlet == outlet]
     if not rows and named:
         rows = [row for row in listing.rows if row.name and row.name == outlet]
