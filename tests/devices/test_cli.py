@@ -32,6 +32,7 @@ from ansible_collections.hostpm.fencing.plugins.module_utils._contract import (
     Reason,
     TimedOut,
 )
+from ansible_collections.hostpm.fencing.plugins.module_utils._devices import _cli_conversation
 from ansible_collections.hostpm.fencing.plugins.module_utils._devices._cli_transport import Negotiation
 from ansible_collections.hostpm.fencing.plugins.module_utils._devices.cli import TYPE, CliDriver
 from ansible_collections.hostpm.fencing.plugins.module_utils._devices.cli_dialogues import DIALOGUES
@@ -47,6 +48,19 @@ from ansible_collections.hostpm.fencing.plugins.module_utils._power_module impor
 Server = SshServer | TelnetServer
 Serve = Callable[..., Any]
 Connect = Callable[..., Driver]
+
+
+@pytest.fixture
+def real_waits() -> None:
+    """For tests that are about waiting for what may still come: they wait as long as with a real device."""
+
+
+@pytest.fixture(autouse=True)
+def waits(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loopback is quick: all other tests wait less."""
+    if "real_waits" not in request.fixturenames:
+        for name, seconds in {"ECHOED_S": 0.05, "LOGIN_S": 0.1, "UNECHOED_S": 0.15, "BLANK_S": 0.4}.items():
+            monkeypatch.setattr(_cli_conversation, name, seconds)
 
 
 @pytest.fixture
@@ -106,6 +120,7 @@ def operate(driver: Driver, operation: Operation, budget_s: float = 10.0) -> Out
 
 
 @pytest.mark.parametrize("kind", [SshServer, TelnetServer])
+@pytest.mark.usefixtures("real_waits")
 def test_an_outlet_is_switched_off_and_proven(kind: type[Server], serve: Serve, connect: Connect) -> None:
     device = ApcAos5()
     outcome = operate(connect(serve(kind, device)), Operation.OFF)
@@ -155,6 +170,7 @@ def test_an_account_that_may_not_switch_is_told_so(serve: Serve, connect: Connec
     assert "E104" in str(error)
 
 
+@pytest.mark.usefixtures("real_waits")
 def test_the_menus_are_walked_with_their_pauses(serve: Serve, connect: Connect) -> None:
     device = ApcMenu()
     driver = connect(serve(TelnetServer, device), model="apc_menu", outlet="24")
@@ -231,6 +247,7 @@ def test_a_kept_login_that_has_died_is_replaced(serve: Serve, connect: Connect) 
     assert device.logins == 2
 
 
+@pytest.mark.usefixtures("real_waits")
 def test_after_a_silence_the_late_answer_is_not_taken_for_the_next_one(serve: Serve, connect: Connect) -> None:
     class Late(Drac):
         slow = True
@@ -249,6 +266,7 @@ def test_after_a_silence_the_late_answer_is_not_taken_for_the_next_one(serve: Se
     assert driver.read(soon()).power is Power.OFF
 
 
+@pytest.mark.usefixtures("real_waits")
 def test_a_late_prompt_before_the_echo_is_not_the_end_of_the_answer(serve: Serve, connect: Connect) -> None:
     """CR and LF taken for two ENTERs: the second prompt comes when the next command is already there."""
 
@@ -265,6 +283,7 @@ def test_a_late_prompt_before_the_echo_is_not_the_end_of_the_answer(serve: Serve
 
 
 @pytest.mark.parametrize("echo", [True, False])
+@pytest.mark.usefixtures("real_waits")
 def test_a_late_answer_to_the_command_before_is_not_the_answer_to_the_question(
     echo: bool, serve: Serve, connect: Connect
 ) -> None:
