@@ -355,6 +355,37 @@ def test_a_refused_connection_is_told_at_once(options: dict[str, Any]) -> None:
     assert failed(lambda: driver.read(soon()), within_s=1).reason is Reason.UNREACHABLE
 
 
+@pytest.mark.parametrize(
+    ("model", "outlet", "reason"), [("apc_aos5", "3", Reason.BUSY), ("ilo_ssh", None, Reason.UNREACHABLE)]
+)
+@pytest.mark.parametrize("transport", ["ssh", "telnet"])
+def test_a_device_for_one_person_that_hangs_up_at_once_is_busy(
+    transport: str, model: str, outlet: str | None, reason: Reason
+) -> None:
+    """APC cards close the connection when somebody is logged in, without a word."""
+    with socket.create_server(("127.0.0.1", 0)) as closing:
+
+        def hang_up() -> None:
+            closing.accept()[0].close()
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        options = {"address": "127.0.0.1", "port": closing.getsockname()[1], "username": "x", "password": "long"}
+        driver = TYPE.driver(
+            {**options, "transport": transport, "model": model, "outlet": outlet, "check_host_key": False}
+        )
+        assert failed(lambda: driver.read(soon())).reason is reason
+        thread.join()
+
+
+def test_a_device_that_falls_silent_at_the_command_may_have_heard_it(serve: Serve, connect: Connect) -> None:
+    device = ApcAos5(hang_on="olOff")
+    assert isinstance(
+        failed(lambda: connect(serve(SshServer, device)).switch(Power.OFF, soon(1.2)), within_s=1.7), TimedOut
+    )
+    assert device.heard == ["olStatus all", "olOff 3"]
+
+
 def test_something_else_than_ssh_is_no_ssh(serve: Serve, connect: Connect) -> None:
     server = serve(TelnetServer, ApcAos5())
     driver = connect(server, transport="ssh", check_host_key=False)
