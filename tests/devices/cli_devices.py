@@ -547,7 +547,7 @@ class Wti(Device):
 
     async def talk(self, terminal: Terminal) -> None:
         while (typed := await terminal.line("\r\nVMR> ")) != "/X":
-            command, _, rest = typed.partition(" ")
+            command, rest = typed.partition(" ")[::2]
             if command == "/S":
                 await self.table(terminal)
             elif command in ("/on", "/off") and rest.endswith(",y"):
@@ -580,7 +580,7 @@ class Sentry(Device):
     async def talk(self, terminal: Terminal) -> None:
         await terminal.write("\r\nSentry Switched CDU Version 7.0k\r\n")
         while (typed := (await terminal.line(self.prompt)).upper()) != "LOGOUT":
-            verb, _, outlet = typed.partition(" ")
+            verb, outlet = typed.partition(" ")[::2]
             if typed == self.status:
                 await self.table(terminal)
             elif verb in ("ON", "OFF") and outlet in self.outlets:
@@ -626,8 +626,8 @@ class EatonG3(CommandLine):
     def command(self, typed: str) -> str | None:
         if typed == "quit":
             return None
-        verb, _, rest = typed.partition(" PDU.OutletSystem.Outlet[")
-        outlet, _, rest = rest.partition("].")
+        verb, rest = typed.partition(" PDU.OutletSystem.Outlet[")[::2]
+        outlet, rest = rest.partition("].")[::2]
         if outlet not in self.outlets:
             return "Error: unknown object\r\n"
         if (verb, rest) == ("get", "PresentStatus.SwitchOnOff"):

@@ -190,11 +190,20 @@ class _Gate(asyncssh.SSHServer):
         return True
 
     def password_auth_supported(self) -> bool:
-        return self._server.key is None
+        return self._server.key is None and not self._server.asks
 
     def validate_password(self, username: str, password: str) -> bool:
         self._server.tried.append(password)
         return (username, password) == (USERNAME, PASSWORD)
+
+    def kbdint_auth_supported(self) -> bool:
+        return self._server.asks
+
+    def get_kbdint_challenge(self, username: str, lang: str, submethods: str) -> Any:
+        return "", "", "", [("Password: ", False)]
+
+    def validate_kbdint_response(self, username: str, responses: Any) -> bool:
+        return self.validate_password(username, responses[0])
 
     def public_key_auth_supported(self) -> bool:
         return self._server.key is not None
@@ -228,11 +237,19 @@ class _Loop:
 
 
 class SshServer:
-    """A device behind SSH. ``key`` is the public key that logs in, instead of the password."""
+    """A device behind SSH. ``key`` is the public key that logs in, instead of the password; ``asks``: it has questions only."""
 
-    def __init__(self, device: Device, key: Any = None, host_key_type: str = "ssh-ed25519", **algorithms: Any) -> None:
+    def __init__(
+        self,
+        device: Device,
+        key: Any = None,
+        asks: bool = False,
+        host_key_type: str = "ssh-ed25519",
+        **algorithms: Any,
+    ) -> None:
         self.device = device
         self.key = key
+        self.asks = asks
         self.tried: list[str] = []
         self.open: set[Any] = set()
         size = {"key_size": 2048} if host_key_type == "ssh-rsa" else {}

@@ -17,7 +17,7 @@ from typing import Any
 
 import asyncssh
 import pytest
-from devices.cli_devices import ApcAos5, ApcMenu, Drac, Hmc, Sentry, Wti
+from devices.cli_devices import ApcAos5, ApcMenu, Drac, EatonG3, Hmc, Sentry, Wti
 from devices.cli_servers import DO, DONT, IAC, PASSWORD, SB, SE, USERNAME, WILL, WONT, Device, SshServer, TelnetServer
 
 from ansible_collections.hostpm.fencing.plugins.module_utils._contract import (
@@ -32,6 +32,7 @@ from ansible_collections.hostpm.fencing.plugins.module_utils._contract import (
     Reason,
     TimedOut,
 )
+from ansible_collections.hostpm.fencing.plugins.module_utils._devices import _cli_conversation
 from ansible_collections.hostpm.fencing.plugins.module_utils._devices._cli_transport import Negotiation
 from ansible_collections.hostpm.fencing.plugins.module_utils._devices.cli import TYPE, CliDriver
 from ansible_collections.hostpm.fencing.plugins.module_utils._devices.cli_dialogues import DIALOGUES
@@ -47,6 +48,19 @@ from ansible_collections.hostpm.fencing.plugins.module_utils._power_module impor
 Server = SshServer | TelnetServer
 Serve = Callable[..., Any]
 Connect = Callable[..., Driver]
+
+
+@pytest.fixture
+def real_waits() -> None:
+    """For tests that are about waiting for what may still come: they wait as long as with a real device."""
+
+
+@pytest.fixture(autouse=True)
+def waits(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loopback is quick: all other tests wait less."""
+    if "real_waits" not in request.fixturenames:
+        for name, seconds in {"ECHOED_S": 0.05, "LOGIN_S": 0.1, "UNECHOED_S": 0.15, "BLANK_S": 0.4}.items():
+            monkeypatch.setattr(_cli_conversation, name, seconds)
 
 
 @pytest.fixture
@@ -106,6 +120,7 @@ def operate(driver: Driver, operation: Operation, budget_s: float = 10.0) -> Out
 
 
 @pytest.mark.parametrize("kind", [SshServer, TelnetServer])
+@pytest.mark.usefixtures("real_waits")
 def test_an_outlet_is_switched_off_and_proven(kind: type[Server], serve: Serve, connect: Connect) -> None:
     device = ApcAos5()
     outcome = operate(connect(serve(kind, device)), Operation.OFF)
@@ -155,6 +170,7 @@ def test_an_account_that_may_not_switch_is_told_so(serve: Serve, connect: Connec
     assert "E104" in str(error)
 
 
+@pytest.mark.usefixtures("real_waits")
 def test_the_menus_are_walked_with_their_pauses(serve: Serve, connect: Connect) -> None:
     device = ApcMenu()
     driver = connect(serve(TelnetServer, device), model="apc_menu", outlet="24")
@@ -213,9 +229,12 @@ def test_a_device_that_takes_several_sessions_keeps_the_login(serve: Serve, conn
     device = Drac()
     driver = connect(serve(SshServer, device), model="drac_racadm", outlet=None)
     assert driver.read(soon()).power is Power.ON
+    assert driver.read(soon()).power is Power.ON
+    assert device.logins == 1
+    # An answer to the command that is late must not meet the next question.
     driver.switch(Power.OFF, soon())
     assert driver.read(soon()).power is Power.OFF
-    assert device.logins == 1
+    assert device.logins == 2
 
 
 def test_a_kept_login_that_has_died_is_replaced(serve: Serve, connect: Connect) -> None:
@@ -228,6 +247,7 @@ def test_a_kept_login_that_has_died_is_replaced(serve: Serve, connect: Connect) 
     assert device.logins == 2
 
 
+@pytest.mark.usefixtures("real_waits")
 def test_after_a_silence_the_late_answer_is_not_taken_for_the_next_one(serve: Serve, connect: Connect) -> None:
     class Late(Drac):
         slow = True
@@ -244,6 +264,52 @@ def test_after_a_silence_the_late_answer_is_not_taken_for_the_next_one(serve: Se
     assert isinstance(failed(lambda: driver.read(soon(0.6))), TimedOut)
     device.outlets[""] = False
     assert driver.read(soon()).power is Power.OFF
+
+
+@pytest.mark.usefixtures("real_waits")
+def test_a_late_prompt_before_the_echo_is_not_the_end_of_the_answer(serve: Serve, connect: Connect) -> None:
+    """CR and LF taken for two ENTERs: the second prompt comes when the next command is already there."""
+
+    class Doubled(Drac):
+        async def talk(self, terminal: Any) -> None:
+            await terminal.write("$ ")
+            while (typed := await terminal.line()) != "exit":
+                await terminal.write(f"\r\n$ {typed}\r\n")
+                await asyncio.sleep(1.4)
+                await terminal.write(f"{self.command(typed)}$ ")
+
+    driver = connect(serve(SshServer, Doubled(echo=False)), model="drac_racadm", outlet=None)
+    assert driver.read(soon()).power is Power.ON
+
+
+@pytest.mark.parametrize("echo", [True, False])
+@pytest.mark.usefixtures("real_waits")
+def test_a_late_answer_to_the_command_before_is_not_the_answer_to_the_question(
+    echo: bool, serve: Serve, connect: Connect
+) -> None:
+    """This PDU answers a command with a number, late, behind a prompt too many; and a number is what an outlet reads."""
+
+    class Late(EatonG3):
+        async def talk(self, terminal: Any) -> None:
+            late = ""
+            while (typed := await terminal.line(self.prompt)) != "quit":
+                if late:
+                    await terminal.write(late)
+                    await asyncio.sleep(0.7)
+                    await terminal.write(f"{typed}\r\n" if self.character.echo else "")
+                answer = self.command(typed)
+                late = f"{answer}{self.prompt}" if typed.startswith("set") else ""
+                await terminal.write("" if late else str(answer))
+
+    device = Late(lies=True, echo=echo)
+    driver = connect(serve(SshServer, device), model="eaton_g3")
+    assert driver.read(soon()).power is Power.ON
+    driver.switch(Power.OFF, soon())
+    try:
+        assert driver.read(soon(3.0)).power is Power.ON
+    except DeviceError as error:
+        assert error.reason in (Reason.TIMEOUT, Reason.BAD_REPLY)
+    assert device.switched == [("3", False)]
 
 
 # Time
@@ -289,10 +355,79 @@ def test_a_refused_connection_is_told_at_once(options: dict[str, Any]) -> None:
     assert failed(lambda: driver.read(soon()), within_s=1).reason is Reason.UNREACHABLE
 
 
+@pytest.mark.parametrize(
+    ("model", "outlet", "reason"), [("apc_aos5", "3", Reason.BUSY), ("ilo_ssh", None, Reason.UNREACHABLE)]
+)
+@pytest.mark.parametrize("transport", ["ssh", "telnet"])
+def test_a_device_for_one_person_that_hangs_up_at_once_is_busy(
+    transport: str, model: str, outlet: str | None, reason: Reason
+) -> None:
+    """APC cards close the connection when somebody is logged in, without a word."""
+    with socket.create_server(("127.0.0.1", 0)) as closing:
+
+        def hang_up() -> None:
+            closing.accept()[0].close()
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        options = {"address": "127.0.0.1", "port": closing.getsockname()[1], "username": "x", "password": "long"}
+        driver = TYPE.driver(
+            {**options, "transport": transport, "model": model, "outlet": outlet, "check_host_key": False}
+        )
+        assert failed(lambda: driver.read(soon())).reason is reason
+        thread.join()
+
+
+def test_a_device_that_falls_silent_at_the_command_may_have_heard_it(serve: Serve, connect: Connect) -> None:
+    device = ApcAos5(hang_on="olOff")
+    assert isinstance(
+        failed(lambda: connect(serve(SshServer, device)).switch(Power.OFF, soon(1.2)), within_s=1.7), TimedOut
+    )
+    assert device.heard == ["olStatus all", "olOff 3"]
+
+
 def test_something_else_than_ssh_is_no_ssh(serve: Serve, connect: Connect) -> None:
     server = serve(TelnetServer, ApcAos5())
     driver = connect(server, transport="ssh", check_host_key=False)
     assert failed(lambda: driver.read(soon(0.8))).reason in (Reason.BAD_REPLY, Reason.TIMEOUT)
+
+
+@pytest.mark.parametrize("kind", [SshServer, TelnetServer])
+def test_a_device_that_never_stops_talking_costs_the_deadline(
+    kind: type[Server], serve: Serve, connect: Connect
+) -> None:
+    class Talker(ApcAos5):
+        async def talk(self, terminal: Any) -> None:
+            await terminal.line("apc>")
+            while True:
+                await terminal.write(" 3: x: Off\r\napc>")
+                await asyncio.sleep(0.005)
+
+    assert failed(lambda: connect(serve(kind, Talker())).read(soon(1.0)), within_s=1.6).reason is Reason.TIMEOUT
+
+
+@pytest.mark.parametrize("noise", ["$" * 3000, ">" * 3000, "x" * 20_000, "a: " * 2000, " " * 3000 + "On"])
+def test_a_line_of_noise_costs_no_time(noise: str, serve: Serve, connect: Connect) -> None:
+    """Patterns that try every way to fit would take longer than any deadline, and no thread could stop them."""
+
+    class Noisy(Hmc):
+        def command(self, typed: str) -> str | None:
+            answer = super().command(typed)
+            return answer and f"{noise}\r\n{answer}"
+
+    options = {"model": "hmc_lpar", "outlet": "vios_1", "system": "p570-A"}
+    driver = connect(serve(SshServer, Noisy(echo=False)), **options)
+    began = time.monotonic()
+    try:
+        assert driver.read(soon()).power is Power.ON
+    except DeviceError as error:
+        assert error.reason is Reason.BAD_REPLY
+    assert time.monotonic() - began < 3
+
+
+def test_a_banner_is_no_refusal(serve: Serve, connect: Connect) -> None:
+    banner = "\r\nIf access denied call 555. Too many users share accounts. The console is in use by admins only.\r\n"
+    assert connect(serve(TelnetServer, ApcAos5(banner=banner))).read(soon()).power is Power.ON
 
 
 # Who is who
@@ -303,6 +438,13 @@ def test_a_wrong_password_is_no_login(serve: Serve, connect: Connect) -> None:
     error = failed(lambda: connect(serve(SshServer, device), password="wrong-Pa55word").read(soon()))
     assert error.reason is Reason.AUTH
     assert device.logins == 0
+
+
+def test_a_device_that_asks_by_keyboard_gets_the_password(serve: Serve, connect: Connect) -> None:
+    """Many devices have no password login of SSH's, only questions."""
+    server = serve(SshServer, ApcAos5(), asks=True)
+    assert connect(server).read(soon()).power is Power.ON
+    assert failed(lambda: connect(server, password="wrong-Pa55word").read(soon())).reason is Reason.AUTH
 
 
 def test_the_password_is_not_sent_to_a_device_with_another_host_key(serve: Serve, connect: Connect) -> None:

@@ -317,6 +317,7 @@ def test_the_documentation_names_every_option_and_nothing_else(programs: Program
 
     names = [
         "hostpm.fencing.fence",
+        "hostpm.fencing.cli_power",
         "hostpm.fencing.ipmi_power",
         "hostpm.fencing.redfish_power",
         "hostpm.fencing.snmp_power",

@@ -48,6 +48,11 @@ SLICE_S = 0.1
 DRAIN_S = 0.01
 # The longest answer, in characters, and the most pages of one: no listing is longer.
 LONGEST_ANSWER = 400_000
+# A line that is longer is none; and no prompt, or command with its echo, is longer than that.
+LONGEST_LINE = 8_000
+LONGEST_TAIL = 1_000
+# Prompts that may stand before an echo.
+MOST_PROMPTS = 4
 MOST_PAGES = 100
 # A login asks for a name, a password and a key or two.
 MOST_QUESTIONS = 6
@@ -80,6 +85,8 @@ class Conversation:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._raw = ""
         self._last = ""
+        # Whether the device repeats what is typed: then nothing is an answer that does not stand behind it.
+        self.echoes = False
 
     def log_in(self, words: Mapping[str, str], deadline: Deadline) -> None:
         """Answer the device's questions for name and password until it shows a prompt, then do what comes first."""
@@ -89,8 +96,12 @@ class Conversation:
             self._answer_questions(words, deadline)
         self.run(self._dialogue.enter, words, deadline)
 
-    def run(self, steps: Sequence[Step], words: Mapping[str, str], deadline: Deadline) -> str:
-        """Take these steps and return all answers, one below the other."""
+    def run(self, steps: Sequence[Step], words: Mapping[str, str], deadline: Deadline, strict: bool = False) -> str:
+        """Take these steps and return all answers, one below the other.
+
+        ``strict`` is for answers that are believed: on a device that echoes each must stand behind the echo of its own line, so that
+        a late answer is not taken for the next one.
+        """
         answers = []
         for step in steps:
             if step.when and not re.search(filled(step.when, words, escape=True), self._last, re.MULTILINE):
@@ -99,7 +110,7 @@ class Conversation:
                 continue
             if step.needs and not re.search(filled(step.needs, words, escape=True), self._last, re.MULTILINE):
                 raise self._lacking(step)
-            answers.append(self._ask(step, words, deadline))
+            answers.append(self._ask(step, words, deadline, strict))
         return "\n".join(answers)
 
     def alive(self, deadline: Deadline) -> bool:
@@ -128,12 +139,11 @@ class Conversation:
 
     def _give_login_command(self, words: Mapping[str, str], deadline: Deadline) -> None:
         try:
-            self._complain_about_login(self._await("", r"[^\n]*\S[^\n]*\n", deadline, "no greeting"))
+            self._await_any((r"[^\n]*\S[^\n]*\n",), deadline, "no greeting")
             answer = self.run(self._dialogue.login.steps, words, deadline)
-        except ConnectionCut:
-            self._complain_about_login(cleaned(self._raw))
+        except (ConnectionCut, TimedOut):
+            self._complain_about_login(cleaned(self._raw), True)
             raise
-        self._complain_about_login(answer)
         if self._dialogue.complaint(answer) is not None:
             raise _not_accepted()
 
@@ -147,13 +157,12 @@ class Conversation:
                 text, question = self._await_any(
                     questions, deadline, "neither a prompt nor a question for the name", patience_s=LOGIN_S
                 )
-            except ConnectionCut:
-                self._complain_about_login(cleaned(self._raw))
+            except (ConnectionCut, TimedOut):
+                self._complain_about_login(cleaned(self._raw), login.password in asked)
                 raise
             if question == self._prompt:
                 self._last = text
                 return
-            self._complain_about_login(text)
             if question in asked and question != login.key:
                 raise _not_accepted()
             asked.append(question)
@@ -170,8 +179,11 @@ class Conversation:
             return words["password"]
         return ""
 
-    def _complain_about_login(self, text: str) -> None:
-        """A login that was refused, or a session that somebody else has, as far as the device says so."""
+    def _complain_about_login(self, text: str, answered: bool) -> None:
+        """Why there is no prompt, as far as the device says so: somebody else's session, or the answers were wrong.
+
+        A device that still asks is neither, whatever its banner says.
+        """
         login = self._dialogue.login
         found = re.search(login.busy, text)
         if found:
@@ -179,7 +191,7 @@ class Conversation:
                 f'somebody else is logged in (the device says "{shown(line_around(text, found.start()))}")',
                 ADVICE[Busy.reason],
             )
-        if re.search(login.failed, text):
+        if answered and re.search(login.failed, text):
             raise _not_accepted()
 
     def _lacking(self, step: Step) -> DeviceError:
@@ -193,7 +205,7 @@ class Conversation:
             ADVICE[step.lacking],
         )
 
-    def _ask(self, step: Step, words: Mapping[str, str], deadline: Deadline) -> str:
+    def _ask(self, step: Step, words: Mapping[str, str], deadline: Deadline, strict: bool = False) -> str:
         """Send one line and return its answer, without the echo and with the prompt at its end."""
         self._drain(deadline)
         if deadline.over:
@@ -207,21 +219,27 @@ class Conversation:
         until = filled(step.until, words, escape=True) if step.until else self._prompt
         # A command never holds a secret, but a login may be one.
         what = "the login" if "{password}" in step.send else f'"{shown(sent)}"'
-        self._last = self._await(sent, until, deadline, f"no prompt after {what}")
+        echo = "" if step.bare else sent
+        self._last = self._await_any((until,), deadline, f"no prompt after {what}", echo, strict and self.echoes)[0]
         return self._last
 
-    def _await(self, sent: str, until: str, deadline: Deadline, late: str) -> str:
-        return self._await_any((until,), deadline, late, sent)[0]
-
     def _await_any(
-        self, ends: Sequence[str], deadline: Deadline, late: str, sent: str = "", patience_s: float | None = None
+        self,
+        ends: Sequence[str],
+        deadline: Deadline,
+        late: str,
+        sent: str = "",
+        strict: bool = False,
+        patience_s: float | None = None,
     ) -> tuple[str, str]:
         """Receive until one of these patterns is at the end and nothing more comes. The text behind the echo, and the pattern."""
         pages: list[str] = []
         quiet_since = time.monotonic()
         while True:
             body, echoed = self._without_echo(cleaned(self._raw), sent if not pages else "")
-            ended = next((end for end in ends if self._ends(body, end)), None)
+            self.echoes = self.echoes or echoed
+            missing = strict and bool(sent) and not echoed and not pages
+            ended = next((end for end in ends if self._ends(body, end)), None) if not missing else None
             full = ended is None and bool(self._dialogue.pager) and self._ends(body, self._dialogue.pager)
             wait_s = ECHOED_S if full else SLICE_S
             if ended is not None:
@@ -238,14 +256,14 @@ class Conversation:
             if data:
                 self._raw += self._decoder.decode(data)
                 quiet_since = time.monotonic()
-                if len(self._raw) > LONGEST_ANSWER:
+                line = len(self._raw) - 1 - max(self._raw.rfind("\n"), self._raw.rfind("\r"))
+                if len(self._raw) > LONGEST_ANSWER or line > LONGEST_LINE:
                     raise BadReply("the device's answer does not end", "is the model right?")
 
     def _patience_s(self, body: str, ended: str, echoed: bool) -> float:
         if echoed:
             return ECHOED_S
-        blank = not re.sub(rf"(?:{ended})[ \t]*\Z", "", body).strip()
-        return BLANK_S if blank else UNECHOED_S
+        return UNECHOED_S if self._before(body, ended).strip() else BLANK_S
 
     def _turn_page(self, body: str, pages: int, deadline: Deadline) -> str:
         """Ask for the next page; what stands above the question is part of the answer."""
@@ -256,29 +274,60 @@ class Conversation:
             time.sleep(min(self._dialogue.pause_s, deadline.remaining_s))
         self._raw = ""
         self._send(reply.send + ("" if reply.bare else self._eol), deadline)
-        return re.sub(rf"(?:{self._dialogue.pager})[ \t]*\Z", "", body)
+        return self._before(body, self._dialogue.pager)
+
+    @staticmethod
+    def _before(text: str, end: str) -> str:
+        """The text without the pattern at its end."""
+        tail = _tail(text)
+        return text[: len(text) - len(tail)] + re.sub(rf"(?:{end})[ \t]*\Z", "", tail)
 
     @staticmethod
     def _ends(text: str, end: str) -> bool:
         """The pattern is the last line, or lines, of the text."""
-        return re.search(rf"(?:\A|\n)[ \t]*(?:{end})[ \t]*\Z", text) is not None
+        return re.search(rf"(?:\A|\n)[ \t]*(?:{end})[ \t]*\Z", _tail(text)) is not None
 
     def _without_echo(self, text: str, sent: str) -> tuple[str, bool]:
-        """The text behind the echo of what was sent. Before it only prompts may stand, and it may be broken into lines."""
+        """The text behind the echo of what was sent. Before it only prompts may stand, and it may be broken into lines.
+
+        On a device that echoes, a late answer to the line before may stand there too.
+        """
         if not sent:
             return text, False
         letters = r"(?: ?\n)?".join(re.escape(letter) for letter in sent)
-        found = re.match(rf"\s*(?:(?:{self._prompt})\s*)*{letters}[ \t]*(?:\n|\Z)", text)
-        return (text[found.end() :], True) if found else (text, False)
+        echo, prompt = re.compile(rf"\s*{letters}[ \t]*(?:\n|\Z)"), re.compile(rf"\s*(?:{self._prompt})")
+        head, place = text[:LONGEST_TAIL], 0
+        for _prompts in range(MOST_PROMPTS + 1):
+            found = echo.match(head, place)
+            if found and (found.end() < len(head) or len(head) == len(text)):
+                return text[found.end() :], True
+            stale = prompt.match(head, place)
+            if stale is None or stale.end() == place:
+                break
+            place = stale.end()
+        if self.echoes:
+            again = re.compile(rf"\n[ \t]*(?:{self._prompt})[ \t]*{letters}[ \t]*\n")
+            found = again.search(_tail(text[: text.rfind("\n") + 1]))
+            if found:
+                return found.string[found.end() :], True
+        return text, False
 
     def _drain(self, deadline: Deadline) -> None:
         """What came in since the last answer belongs to it, and not to the next."""
-        while self._line.receive(DRAIN_S, deadline):
+        while self._line.receive(DRAIN_S, deadline) and not deadline.over:
             pass
         self._decoder.reset()
 
     def _send(self, text: str, deadline: Deadline) -> None:
         self._line.send(text.encode(), deadline)
+
+
+def _tail(text: str) -> str:
+    """The last lines of a text, whole ones: patterns need not look at more, and must not take longer for more."""
+    if len(text) <= LONGEST_TAIL:
+        return text
+    tail = text[-LONGEST_TAIL:]
+    return tail[tail.find("\n") :] if "\n" in tail else ""
 
 
 def _not_accepted() -> AuthenticationFailed:

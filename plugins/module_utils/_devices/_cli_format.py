@@ -30,6 +30,8 @@ from ansible_collections.hostpm.fencing.plugins.module_utils._contract import (
 )
 
 LONGEST_SHOWN = 64
+# No row of a table is longer: patterns are not tried on what is.
+LONGEST_ROW = 500
 # A word of the agent's options. ``{profile: -f }`` puts the text before it, if there is such a word at all.
 PLACEHOLDER = re.compile(r"\{(outlet|system|profile|username|password)(?::([^{}]*))?\}")
 
@@ -168,6 +170,11 @@ class Dialogue:
         """One answer tells all outlets, since it is not asked about one."""
         return not any("{outlet}" in step.send for step in self.status)
 
+    @property
+    def names_outlets(self) -> bool:
+        """An answer says which outlet it is about."""
+        return "outlet" in re.compile(self.row).groupindex
+
     def steps(self, power: Power) -> tuple[Step, ...]:
         return self.off if power is Power.OFF else self.on
 
@@ -212,7 +219,8 @@ class Listing:
 
 def listing_of(dialogue: Dialogue, text: str) -> Listing:
     """The rows in an answer. Only whole lines count: what follows the last line ending is a prompt, or half a line."""
-    whole = "\n".join(line.rstrip() for line in text.split("\n")[:-1])
+    lines = (line.rstrip() for line in text.split("\n")[:-1])
+    whole = "\n".join(line for line in lines if len(line) <= LONGEST_ROW)
     pattern = re.compile(rf"^(?:{dialogue.row})$", re.MULTILINE)
     rows = []
     for found in pattern.finditer(whole):
@@ -223,7 +231,7 @@ def listing_of(dialogue: Dialogue, text: str) -> Listing:
 
 def row_of(dialogue: Dialogue, listing: Listing, outlet: str) -> Row:
     """The one row about this outlet, by its number or else by its name. Raises a DeviceError if there is none, or no telling."""
-    named = "outlet" in re.compile(dialogue.row).groupindex
+    named = dialogue.names_outlets
     rows = [row for row in listing.rows if not named or row.outlet == outlet]
     if not rows and named:
         rows = [row for row in listing.rows if row.name and row.name == outlet]

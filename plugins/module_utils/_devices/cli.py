@@ -126,14 +126,23 @@ class CliDriver(DeviceDriver):
         words = words_of(agent)
         place = (words["system"], "" if self._dialogue.one_listing else words["outlet"])
         if place not in listings:
-            listings[place] = listing_of(self._dialogue, self._run(self._dialogue.status, words, deadline))
-        return row_of(self._dialogue, listings[place], words["outlet"])
+            answer = self._run(self._dialogue.status, words, deadline, strict=True)
+            listings[place] = listing_of(self._dialogue, answer)
+        try:
+            return row_of(self._dialogue, listings[place], words["outlet"])
+        except BadReply:
+            # The right answer may still be on its way; it must not meet the next question.
+            self._hang_up()
+            raise
 
     def _send(self, agent: Options, row: Row, power: Power, deadline: Deadline) -> None:
         words = words_of(agent)
         words["outlet"] = row.outlet or words["outlet"]
         try:
             answer = self._run(self._dialogue.steps(power), words, deadline)
+            if not (self._dialogue.names_outlets and self._conversation and self._conversation.echoes):
+                # What it has to say to the command may be late, and nothing would tell it from the next answer.
+                self._hang_up()
         except _Lost as lost:
             if isinstance(lost.error, Unreachable) and lost.logged_in:
                 raise _Lost(
@@ -150,11 +159,11 @@ class CliDriver(DeviceDriver):
                 "what the outlet reads next decides",
             )
 
-    def _run(self, steps: Sequence[Step], words: Mapping[str, str], deadline: Deadline) -> str:
+    def _run(self, steps: Sequence[Step], words: Mapping[str, str], deadline: Deadline, strict: bool = False) -> str:
         """Take these steps. What the device itself complains about is this agent's own; whatever else is the end of all."""
         talk = self._talk(deadline)
         try:
-            return talk.run(steps, words, deadline)
+            return talk.run(steps, words, deadline, strict)
         except (Unreachable, TimedOut) as error:
             raise _Lost(error, logged_in=True) from None
         except DeviceError:

@@ -39,7 +39,7 @@ APC_AOS5 = Dialogue(
     kind=Kind.SUPPLY,
     trust="A",
     source="APC Rack PDU user guides (command response codes, olOn, olOff); fence_apc; pdudaemon apc8959",
-    prompt=r"apc>",
+    prompt=r"(?:[A-Za-z0-9_.-]+@)?apc>",
     status=(Step("olStatus all"),),
     row=r"[ ]*(?P<outlet>[0-9]+): (?P<name>.*?): (?P<power>[^:\n]*)",
     on=(Step("olOn {outlet}"),),
@@ -157,7 +157,7 @@ APC_MENU_PLUS = Dialogue(
 # --- Dell ---------------------------------------------------------------------------------------------------------
 
 RACADM_WORDS = Words(on=("ON",), off=("OFF",), moving=("Powering ON", "Powering OFF", "POWERING ON", "POWERING OFF"))
-RACADM_PROMPT = r"(?:[$]|/admin1->)"
+RACADM_PROMPT = r"(?:[$]|/admin1->|racadm>>)"
 RACADM_ROW = r"(?:Server power status: *)?(?P<power>(?i:powering |power cycl\S* ?)?(?i:on|off))"
 RACADM_COMPLAINTS = (
     Complaint(r"^ERROR:.*(?i:invalid (?:module|server|slot)|not present)", Reason.NOT_FOUND, "there is no such server"),
