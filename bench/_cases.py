@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from _contestants import IPMI, READ, Contestant
+from _contestants import READ, Contestant
 from _farms import IPMI_PORT, PASSWORD, SNMP_ENVIRONMENT, USERNAME, missing_programs
 from _measure import Run, await_quiet, measure
 from _results import Record, append_to, as_text, table_of
@@ -71,7 +71,6 @@ class Bench:
     given: argparse.Namespace
     folder: Path
     records: list[Record] = field(default_factory=list)
-    _kept: list[Record] = field(default_factory=list)
 
     def chosen(self, contestants: Iterable[Contestant]) -> list[Contestant]:
         keys = self.given.only.split(",") if self.given.only else None
@@ -125,7 +124,7 @@ def bench(part: str, given: argparse.Namespace) -> Iterator[Bench]:
 
 @dataclass(frozen=True)
 class Case:
-    """``judge`` says what went wrong in a run, if anything; ``seen`` are further numbers of it, by name."""
+    """``judge`` says what went wrong in a run, if anything; ``seen`` are further numbers of it, by name; ``add`` may add to the records."""
 
     title: str
     action: str
@@ -137,6 +136,7 @@ class Case:
     notes: Mapping[str, str] = field(default_factory=dict)
     memory: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
+    add: Callable[[list[Record]], None] = lambda records: None
 
 
 @dataclass
@@ -177,6 +177,7 @@ def compare(
     if ours:
         min(ours, key=lambda entry: entry.contestant.ours).record.reference = True
     records = [entry.record for entry in entries]
+    case.add(records)
     bench.add(records)
     return records
 
@@ -278,13 +279,9 @@ def ipmi_values(folder: Path, addresses: Sequence[str]) -> dict[str, str]:
         f"driver-type LAN_2_0\nusername {USERNAME}\npassword {PASSWORD}\ncipher-suite-id 3\nprivilege-level OPERATOR\n"
         "workaround-flags opensesspriv\n"
     )
-    nodes = [f"n{number}" for number in range(len(addresses))]
     (folder / "powerman.conf").write_text(
-        'tcpwrappers no\ninclude "/etc/powerman/ipmipower.dev"\n'
-        f'listen "127.0.0.1:{POWERMAN_PORT}"\n'
-        f'device "bmcs" "ipmipower" "{shutil.which("ipmipower")} --config-file {folder}/freeipmi.conf -h {comma_list} '
-        '--wait-until-on --wait-until-off |&"\n'
-        + "".join(f'node "{node}" "bmcs" "{address}{port}"\n' for node, address in zip(nodes, addresses, strict=True))
+        f'tcpwrappers no\ninclude "/etc/powerman/ipmipower.dev"\nlisten "127.0.0.1:{POWERMAN_PORT}"\n'
+        + "".join(powerman_device(folder, first, addresses, port) for first in range(0, len(addresses), POWERMAN_SHARE))
     )
     variables = (
         f"fence_agents:\n  bmc:\n    type: ipmi\n    address: '{{{{ bmc }}}}'\n    port: {IPMI_PORT}\n"
@@ -307,6 +304,17 @@ def ipmi_values(folder: Path, addresses: Sequence[str]) -> dict[str, str]:
 
 
 POWERMAN_PORT = 16601
+# So many BMCs for each ipmipower of powerman: its line for one has an end.
+POWERMAN_SHARE = 200
+
+
+def powerman_device(folder: Path, first: int, addresses: Sequence[str], port: str) -> str:
+    """A share of the BMCs, as powerman is told of them. Its programs are found by their whole path only."""
+    share = [f"{address}{port}" for address in addresses[first : first + POWERMAN_SHARE]]
+    program = f"{shutil.which('ipmipower')} --config-file {folder}/freeipmi.conf -h {','.join(share)}"
+    return f'device "bmcs{first}" "ipmipower" "{program} --wait-until-on --wait-until-off |&"\n' + "".join(
+        f'node "n{first + number}" "bmcs{first}" "{address}"\n' for number, address in enumerate(share)
+    )
 
 
 def write_inventory(folder: Path, variables: str, hosts: Sequence[str]) -> Path:
@@ -319,7 +327,3 @@ def write_inventory(folder: Path, variables: str, hosts: Sequence[str]) -> Path:
     lines = [f"h{number:04} {own}" for number, own in enumerate(hosts)]
     (inventory / "hosts.ini").write_text("\n".join(lines) + "\n")
     return inventory
-
-
-def names_of(contestants: Sequence[Contestant] = IPMI) -> str:
-    return ", ".join(each.key for each in contestants)

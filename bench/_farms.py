@@ -153,8 +153,10 @@ class BmcFarm:
             names = self._folder / "off"
             names.write_text("\n".join(off) + "\n")
             subprocess.run(
-                [sys.executable, str(HERE / "_bare_library.py"), "on", str(names), "--threads", "16"]
-                + ["--port", str(IPMI_PORT), "--username", USERNAME, "--password", PASSWORD],
+                [
+                    *(sys.executable, str(HERE / "_bare_library.py"), "on", str(names), "--threads", "16"),
+                    *("--port", str(IPMI_PORT), "--username", USERNAME, "--password", PASSWORD),
+                ],
                 check=False,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
