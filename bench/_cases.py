@@ -71,6 +71,7 @@ class Bench:
     given: argparse.Namespace
     folder: Path
     records: list[Record] = field(default_factory=list)
+    silent: bool = False
 
     def chosen(self, contestants: Iterable[Contestant]) -> list[Contestant]:
         keys = self.given.only.split(",") if self.given.only else None
@@ -79,6 +80,8 @@ class Bench:
     def add(self, records: list[Record]) -> None:
         """Show what belongs to one case, and keep it."""
         self.records += records
+        if self.silent:
+            return
         print(as_text(table_of(records[0].case, records)), end="\n\n", flush=True)
         if self.given.json:
             append_to(self.given.json, records)

@@ -16,6 +16,7 @@ import statistics
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from _cases import HERE, Bench, Case, bench, compare, ipmi_values, parser_of, sizes
 from _contestants import IPMI, RESTARTED
@@ -50,21 +51,23 @@ class Judge:
         others = sum(not now or now == before for before, now in zip(self._before, after, strict=True))
         if others:
             return f"{others} of {self._live} live hosts were not restarted"
-        fenced = [verdict["host"] for verdict in self._verdicts() if verdict["fenced"]]
+        fenced = [host for host, verdict in self._verdicts().items() if verdict["fenced"]]
         if fenced and len(fenced) != self._live:
             return f"{len(fenced)} hosts are called fenced, {self._live} were"
         return "" if self._dead or run.status == 0 else f"exit code {run.status}"
 
     def seen(self, run: Run) -> Mapping[str, float]:
-        done_s = sorted(verdict["duration"] for verdict in self._verdicts() if verdict["fenced"])
+        done_s = sorted(verdict["duration"] for verdict in self._verdicts().values() if verdict["fenced"])
         if not done_s:
             return {}
         return {"live done s, median": statistics.median(done_s), "live done s, last": done_s[-1]}
 
-    def _verdicts(self) -> list[dict[str, float]]:
+    def _verdicts(self) -> dict[str, dict[str, Any]]:
+        """By host; a playbook may show a verdict twice."""
         if not self._results.exists():
-            return []
-        return [json.loads(line) for line in self._results.read_text().splitlines()]
+            return {}
+        lines = map(json.loads, self._results.read_text().splitlines())
+        return {line["host"]: line for line in lines}
 
 
 def run_all(bench: Bench, farm: BmcFarm, counts: list[int]) -> None:
