@@ -32,7 +32,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 PEERS = ROOT / ".build" / "bench-peers"
 # A contestant that took longer than this runs once only (seconds).
-ONCE_S = 10.0
+ONCE_S = 5.0
 # What a run gets more than was foreseen before it is ended.
 PATIENCE = 2.0
 
