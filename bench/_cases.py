@@ -261,10 +261,15 @@ def _median(values: list[float]) -> float:
 
 
 def longer(records: Sequence[Record], contestants: Sequence[Contestant], hosts: int) -> dict[str, float]:
-    """How long a bigger case will take each contestant, by what a smaller one took; one that was out stays out."""
-    keys = {each.name: each.key for each in contestants}
+    """How long a bigger case will take each contestant, by what a smaller one took; one that was out stays out.
+
+    Our first form is what all this is about: it is always measured.
+    """
+    keys = {each.name: each.key for each in contestants if each.ours != 1}
     foreseen = {}
     for record in records:
+        if record.contestant not in keys:
+            continue
         if record.wall_s:
             foreseen[keys[record.contestant]] = record.wall_s[0] * hosts / record.hosts
         elif "left out" in record.note:

@@ -39,7 +39,7 @@ NO_DIE = f"import random\nrandom.randint = lambda least, most: {REDFISH_TAKES_S}
 def over_ipmi(bench: Bench) -> None:
     farm = BmcFarm(1)
     try:
-        for action in ACTIONS:
+        for action in actions(bench):
             judge = BmcJudge(farm, action, 1)
             values = ipmi_values(bench.folder / "ipmi", farm.addresses)
             case = Case(f"one host, IPMI, {action}", action, 1, values, judge.prepare, judge.wrong)
@@ -52,7 +52,7 @@ def over_ipmi(bench: Bench) -> None:
 def over_snmp(bench: Bench) -> None:
     farm = PduFarm(2)
     try:
-        for action in ACTIONS:
+        for action in actions(bench):
 
             def wrong(run: Run, wanted: int = 2 if action == OFF else 1) -> str:
                 states = [farm.states(address)[0] for address in farm.addresses]
@@ -63,6 +63,11 @@ def over_snmp(bench: Bench) -> None:
             compare(bench, case, bench.chosen(PDU))
     finally:
         farm.close()
+
+
+def actions(bench: Bench) -> tuple[str, ...]:
+    """A restart has the others in it."""
+    return (RESTARTED,) if bench.given.quick else ACTIONS
 
 
 class RedfishHost:
@@ -130,7 +135,7 @@ def over_redfish(bench: Bench) -> None:
             "password": password,
             "system": f"/redfish/v1/Systems/{server.uuid}",
         }
-        for action in ACTIONS:
+        for action in actions(bench):
 
             def wrong(run: Run, wanted: str = "Off" if action == OFF else "On") -> str:
                 power = host.power()
