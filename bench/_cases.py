@@ -33,8 +33,8 @@ ROOT = HERE.parent
 PEERS = ROOT / ".build" / "bench-peers"
 # A contestant that took longer than this runs once only (seconds).
 ONCE_S = 5.0
-# What a run gets more than was foreseen before it is ended.
-PATIENCE = 2.0
+# When a run is ended at the latest (seconds), or at twice what may be foreseen.
+PATIENCE_S = 300.0
 
 Values = Mapping[str, str]
 
@@ -219,7 +219,7 @@ def _values(case: Case) -> dict[str, str]:
 def _run(bench: Bench, case: Case, entry: Entry) -> None:
     case.prepare()
     await_quiet()
-    limit_s = bench.given.longest * PATIENCE
+    limit_s = max(PATIENCE_S, 2 * bench.given.longest)
     run = measure(
         entry.contestant.lines[case.action].format(**_values(case)),
         bench.folder,

@@ -275,6 +275,12 @@ def children_of(pid: int) -> Iterator[int]:
         return
 
 
+def started_at_s(pid: int) -> float:
+    """When a process was started, in seconds since the machine was."""
+    behind_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(behind_name[19]) / os.sysconf("SC_CLK_TCK")
+
+
 def kill_group(pid: int) -> None:
     """The process, and what it keeps below itself (`timeout` and its program)."""
     for each in (pid, *children_of(pid)):

@@ -6,7 +6,8 @@
 
 The one-task form against FreeIPMI's ipmipower, which switches off, waits, switches on and waits. A host's process is ended by
 SIGTERM and gives in 4 s later; a relay, one process in front of all BMCs, makes the answers late (its CPU time is a simulator's).
-The dead BMCs take packets and answer none. The last columns are from the results of the hosts themselves: when the live ones were done.
+The dead BMCs take packets and answer none. The last columns: when the live hosts were on again, from the start of the command, as
+their own processes tell; and the ``duration`` in the results of these hosts.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Any
 
 from _cases import HERE, Bench, Case, bench, compare, ipmi_values, parser_of, sizes
 from _contestants import IPMI, RESTARTED
-from _farms import BmcFarm, missing_programs
+from _farms import BmcFarm, missing_programs, started_at_s
 from _measure import Run
 
 OFF_TAKES_S = 4.0
@@ -57,10 +58,10 @@ class Judge:
         return "" if self._dead or run.status == 0 else f"exit code {run.status}"
 
     def seen(self, run: Run) -> Mapping[str, float]:
-        done_s = sorted(verdict["duration"] for verdict in self._verdicts().values() if verdict["fenced"])
-        if not done_s:
-            return {}
-        return {"live done s, median": statistics.median(done_s), "live done s, last": done_s[-1]}
+        back_s = [started_at_s(host) - run.began_at_s for host in self._farm.hosts()[: self._live]]
+        told = {"live on again s, median": statistics.median(back_s), "last": max(back_s)}
+        own_s = [verdict["duration"] for verdict in self._verdicts().values() if verdict["fenced"]]
+        return {**told, "duration s, median": statistics.median(own_s), "longest": max(own_s)} if own_s else told
 
     def _verdicts(self) -> dict[str, dict[str, Any]]:
         """By host; a playbook may show a verdict twice."""
