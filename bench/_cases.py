@@ -125,6 +125,10 @@ def bench(part: str, given: argparse.Namespace) -> Iterator[Bench]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+class Spoiled(Exception):
+    """For a judge: not the contestant's fault, the run does not count."""
+
+
 @dataclass(frozen=True)
 class Case:
     """``judge`` says what went wrong in a run, if anything; ``seen`` are further numbers of it, by name; ``add`` may add to the records."""
@@ -216,7 +220,7 @@ def _values(case: Case) -> dict[str, str]:
     return {**known, **case.values}
 
 
-def _run(bench: Bench, case: Case, entry: Entry) -> None:
+def _run(bench: Bench, case: Case, entry: Entry, tries: int = 3) -> None:
     case.prepare()
     await_quiet()
     limit_s = max(PATIENCE_S, 2 * bench.given.longest)
@@ -228,7 +232,13 @@ def _run(bench: Bench, case: Case, entry: Entry) -> None:
         memory=case.memory,
         service=entry.service.pid if entry.service else 0,
     )
-    wrong = f"ended after {limit_s:.0f} s" if run.status is None else case.judge(run)
+    try:
+        wrong = f"ended after {limit_s:.0f} s" if run.status is None else case.judge(run)
+    except Spoiled as why:
+        if tries > 1:
+            _run(bench, case, entry, tries - 1)
+            return
+        wrong = str(why)
     if wrong:
         entry.out = True
         entry.record.wall_s, entry.record.cpu_s = [], []

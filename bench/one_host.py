@@ -168,7 +168,7 @@ def added_cpu(bench: Bench, farm: BmcFarm) -> None:
 
         return look
 
-    runs = 1 if bench.given.quick else 3 * bench.given.runs
+    runs = 1 if bench.given.quick else 5 * bench.given.runs
     judge = BmcJudge(farm, READ, 1)
     quiet = Bench(bench.part, bench.given, bench.folder, silent=True)
     for _time in range(runs):

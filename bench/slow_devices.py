@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from _cases import HERE, Bench, Case, bench, compare, ipmi_values, parser_of, sizes
+from _cases import HERE, Bench, Case, Spoiled, bench, compare, ipmi_values, parser_of, sizes
 from _contestants import IPMI, RESTARTED
 from _farms import BmcFarm, missing_programs, started_at_s
 from _measure import Run
@@ -47,7 +47,7 @@ class Judge:
 
     def wrong(self, run: Run) -> str:
         if crashed := self._farm.revive():
-            return f"{crashed} of the simulators crashed"
+            raise Spoiled(f"{crashed} of the simulators crashed")
         after = self._farm.hosts()[: self._live]
         others = sum(not now or now == before for before, now in zip(self._before, after, strict=True))
         if others:
