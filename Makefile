@@ -21,7 +21,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 CHECKS := tree-check sanity lint docs-check types style
 TESTS := unit devices e2e
-.PHONY: help test checks $(CHECKS) $(TESTS) format families dialogues coverage demo test-ceiling test-floor clean
+.PHONY: help test checks $(CHECKS) $(TESTS) format families dialogues coverage demo bench bench-peers test-ceiling test-floor clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  make %-13s %s\n", $$1, $$2 }'
@@ -89,6 +89,12 @@ coverage: $(VENV)/run $(LINK) ## write docs/coverage.md from all tables: every d
 
 dialogues: $(VENV)/run $(LINK) ## write docs/cli_dialogues.md from the table of dialogues
 	@$(BIN)/python tests/gates/cli_dialogues.py
+
+bench: $(VENV)/dev ## measure both forms beside their peers and write docs/performance.md; for a quiet hour, see bench/README.md
+	@$(BIN)/python bench/all.py
+
+bench-peers: $(VENV)/dev ## install the peers of the benchmarks that come from PyPI
+	@$(BIN)/python bench/all.py --install-peers
 
 format: $(VENV)/dev ## let ruff format the code, and mend what it can
 	$(BIN)/ruff check --fix

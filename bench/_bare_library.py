@@ -93,7 +93,7 @@ def main() -> int:
 
     hosts = given.hosts.read_text().split()
     if given.cost:
-        import ansible.cli.playbook  # noqa: F401
+        import ansible.cli.playbook
         import ansible.plugins.strategy.linear  # noqa: F401
 
         began_s = time.process_time()

@@ -57,7 +57,6 @@ IPMIPOWER = "ipmipower --config-file {freeipmi} -h {list}"
 IPMITOOL = "ipmitool -I lanplus -C 3 -L OPERATOR -H @ -p {port} -U {user} -P {password} chassis power"
 FENCE_IPMILAN = "fence_ipmilan -P -C 3 -L operator -a @ -u {port} -l {user} -p {password} -o"
 EACH = f"xargs -a {{hosts}} -P {AT_ONCE} -I@"
-UNTIL = "until {tool} status | grep -q 'is {power}'; do sleep 0.5; done"
 IPMI_POWER = f"{{peers}}/ansible-playbook -i {{inventory}} --forks {AT_ONCE} {{plays}}/ipmi_power.yml"
 
 # No process: a shell loop around ipmitool, as people write it.
@@ -78,7 +77,7 @@ IPMI = (
         {
             READ: f"{IPMIPOWER} --stat",
             OFF: f"{IPMIPOWER} --off --wait-until-off",
-            RESTARTED: f"{IPMIPOWER} --off --wait-until-off && {IPMIPOWER} --on --wait-until-on",
+            RESTARTED: f"{IPMIPOWER} --off --wait-until-off; {IPMIPOWER} --on --wait-until-on",
         },
         needs=("ipmipower",),
     ),
@@ -88,7 +87,7 @@ IPMI = (
         {
             READ: "powerman -h {powerman} -q",
             OFF: "powerman -h {powerman} -0 {nodes}",
-            RESTARTED: "powerman -h {powerman} -0 {nodes} && powerman -h {powerman} -1 {nodes}",
+            RESTARTED: "powerman -h {powerman} -0 {nodes}; powerman -h {powerman} -1 {nodes}",
         },
         needs=("powerman", "powermand", "ipmipower"),
         service="exec powermand -f -c {powerman_conf}",

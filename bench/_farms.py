@@ -153,8 +153,10 @@ class BmcFarm:
             names = self._folder / "off"
             names.write_text("\n".join(off) + "\n")
             subprocess.run(
-                [sys.executable, str(HERE / "_bare_library.py"), "on", str(names), "--threads", "16"]
-                + ["--port", str(IPMI_PORT), "--username", USERNAME, "--password", PASSWORD],
+                [
+                    *(sys.executable, str(HERE / "_bare_library.py"), "on", str(names), "--threads", "16"),
+                    *("--port", str(IPMI_PORT), "--username", USERNAME, "--password", PASSWORD),
+                ],
                 check=False,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -271,6 +273,12 @@ def children_of(pid: int) -> Iterator[int]:
         yield from map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
     except OSError:
         return
+
+
+def started_at_s(pid: int) -> float:
+    """When a process was started, in seconds since the machine was."""
+    behind_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(behind_name[19]) / os.sysconf("SC_CLK_TCK")
 
 
 def kill_group(pid: int) -> None:

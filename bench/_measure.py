@@ -24,9 +24,13 @@ SAMPLE_S = 0.25
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a command. ``status`` is None when it was ended at its limit; ``memory_mib`` is a peak, 0 if not asked for."""
+    """One run of a command. ``status`` is None when it was ended at its limit; ``memory_mib`` is a peak, 0 if not asked for.
+
+    ``began_at_s`` counts from the start of the machine, as the starts of processes do.
+    """
 
     status: int | None
+    began_at_s: float
     wall_s: float
     cpu_s: float
     output: str
@@ -56,6 +60,7 @@ def measure(
     served_s = cpu_s_of_tree(service) - before_s if service else 0.0
     return Run(
         found["status"],
+        found["began_at_s"],
         found["wall_s"],
         found["cpu_s"] + served_s,
         output.read_text(errors="replace"),

@@ -27,6 +27,8 @@ class Record:
     note: str = ""
     # What the others are compared with.
     reference: bool = False
+    # Only the numbers of ``extra``, no times.
+    plain: bool = False
 
 
 def append_to(path: Path, records: Iterable[Record]) -> None:
@@ -54,6 +56,8 @@ def tables(records: list[Record]) -> Iterator[Table]:
 
 
 def table_of(case: str, records: list[Record]) -> Table:
+    if any(record.plain for record in records):
+        return plain_table(case, records)
     extras = list(dict.fromkeys(name for record in records for name in record.extra))
     header = ["", "runs", "wall s, median (least)", "CPU s, median (least)"]
     many = any(record.hosts > 1 for record in records)
@@ -72,6 +76,12 @@ def table_of(case: str, records: list[Record]) -> Table:
         row += [ratio(record.wall_s, ours and ours.wall_s), ratio(record.cpu_s, ours and ours.cpu_s)]
         rows.append([*row, *(number(record.extra.get(name)) for name in extras)])
     return Table(case, header, rows, notes)
+
+
+def plain_table(case: str, records: list[Record]) -> Table:
+    names = list(dict.fromkeys(name for record in records for name in record.extra))
+    rows = [[record.contestant, *(f"{record.extra[name]:.1f}" for name in names)] for record in records]
+    return Table(case, ["", *names], rows, [record.note for record in records if record.note])
 
 
 def spread(values: list[float]) -> str:

@@ -66,6 +66,7 @@ def main() -> None:
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     signal.signal(signal.SIGALRM, on_alarm)
     status: int | None = None
+    began_at_s = time.clock_gettime(time.CLOCK_BOOTTIME)
     began = time.monotonic()
     child = os.fork()
     if child == 0:
@@ -86,7 +87,8 @@ def main() -> None:
     kill_all()
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     with open(report, "w") as file:
-        json.dump({"status": status, "wall_s": wall_s, "cpu_s": used.ru_utime + used.ru_stime}, file)
+        cpu_s = used.ru_utime + used.ru_stime
+        json.dump({"status": status, "began_at_s": began_at_s, "wall_s": wall_s, "cpu_s": cpu_s}, file)
 
 
 if __name__ == "__main__":
