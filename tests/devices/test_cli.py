@@ -212,6 +212,15 @@ def test_several_outlets_are_switched_in_one_session_and_a_missing_one_is_its_ow
     assert device.logins == device.logouts == 1
 
 
+def test_outlets_that_were_switched_before_the_line_was_cut_have_their_answer(serve: Serve) -> None:
+    device = ApcAos5(cut_on="olOff 3", cut_after=0)
+    agents = agents_of(serve(SshServer, device), "apc_aos5", "1", "3", "8")
+    answers = shared(agents).switch_all(agents, Power.OFF, soon())
+    assert [type(answer) for answer in answers] == [type(None), TimedOut, TimedOut]
+    assert device.switched[0] == ("1", False)
+    assert ("8", False) not in device.switched
+
+
 def test_a_blade_that_is_not_there_does_not_disturb_its_neighbour(serve: Serve) -> None:
     from devices.cli_devices import BladeCenter
 

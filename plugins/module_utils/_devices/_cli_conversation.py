@@ -121,9 +121,9 @@ class Conversation:
             return False
         return True
 
-    def log_out(self, words: Mapping[str, str], wait_s: float = LOG_OUT_S) -> None:
+    def log_out(self, words: Mapping[str, str], wait_s: float) -> None:
         """Say good-bye and let go. The device is given a moment to close the connection. Never raises."""
-        deadline = Deadline(min(wait_s, LOG_OUT_S))
+        deadline = Deadline(wait_s)
         with contextlib.suppress(Exception):
             for step in self._dialogue.leave[:-1]:
                 self._ask(step, words, deadline)

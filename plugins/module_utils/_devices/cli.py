@@ -101,10 +101,16 @@ class CliDriver(DeviceDriver):
                     answers.append(None)
                 except DeviceError as error:
                     answers.append(error)
+                except _Lost as lost:
+                    if not answers:
+                        raise
+                    # Those before have had their answer, whatever became of the conversation.
+                    self._break_off()
+                    return [*answers, *[lost.error] * (len(agents) - len(answers))]
         return answers
 
     def close(self) -> None:
-        self._hang_up()
+        self._hang_up(Deadline(LOG_OUT_S))
 
     @contextmanager
     def _exchange(self, deadline: Deadline) -> Iterator[None]:
@@ -118,8 +124,7 @@ class CliDriver(DeviceDriver):
             self._break_off()
             raise
         if self._dialogue.one_session:
-            # A device that is slow to say good-bye must not make the exchange late.
-            self._hang_up(max(SHORTEST_GOODBYE_S, deadline.remaining_s))
+            self._hang_up(deadline)
 
     def _row(self, agent: Options, listings: _Listings, deadline: Deadline) -> Row:
         """What the device says about this agent's outlet; asked once in an exchange if one answer tells of all."""
@@ -132,7 +137,7 @@ class CliDriver(DeviceDriver):
             return row_of(self._dialogue, listings[place], words["outlet"])
         except BadReply:
             # The right answer may still be on its way; it must not meet the next question.
-            self._hang_up()
+            self._hang_up(deadline)
             raise
 
     def _send(self, agent: Options, row: Row, power: Power, deadline: Deadline) -> None:
@@ -142,7 +147,7 @@ class CliDriver(DeviceDriver):
             answer = self._run(self._dialogue.steps(power), words, deadline)
             if not (self._dialogue.names_outlets and self._conversation and self._conversation.echoes):
                 # What it has to say to the command may be late, and nothing would tell it from the next answer.
-                self._hang_up()
+                self._hang_up(deadline)
         except _Lost as lost:
             if isinstance(lost.error, Unreachable) and lost.logged_in:
                 raise _Lost(
@@ -168,7 +173,7 @@ class CliDriver(DeviceDriver):
             raise _Lost(error, logged_in=True) from None
         except DeviceError:
             # Somewhere in a menu: the next agent begins with a login of its own.
-            self._hang_up()
+            self._hang_up(deadline)
             raise
 
     def _talk(self, deadline: Deadline) -> Conversation:
@@ -218,9 +223,10 @@ class CliDriver(DeviceDriver):
     def _login_words(self) -> dict[str, str]:
         return {name: str(self._options.get(name) or "") for name in ("username", "password")}
 
-    def _hang_up(self, wait_s: float = LOG_OUT_S) -> None:
-        """Log out as the device wants it."""
+    def _hang_up(self, deadline: Deadline) -> None:
+        """Log out as the device wants it. One that is slow to say good-bye does not make the exchange late."""
         if self._conversation is not None:
+            wait_s = max(SHORTEST_GOODBYE_S, min(LOG_OUT_S, deadline.remaining_s))
             self._conversation.log_out(self._login_words(), wait_s)
             self._conversation = None
 
