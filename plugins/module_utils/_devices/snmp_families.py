@@ -15,6 +15,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from itertools import takewhile
 
 from ansible_collections.hostpm.fencing.plugins.module_utils._contract import Kind, Power
 from ansible_collections.hostpm.fencing.plugins.module_utils._devices._snmp_response import Oid
@@ -47,30 +49,21 @@ class Column:
 
     def oid(self, index: Mapping[str, int]) -> Oid:
         """The object of one outlet."""
-        return self._front() + tuple(self._number(step, index) for step in self._steps())
+        return tuple(
+            number + index[part] + (self._left_out(index[part]) if part == "outlet" else 0) if part else number
+            for part, number in _steps(self.template)
+        )
 
     def root(self) -> Oid:
         """What the objects of all outlets have in common at the front."""
-        front: list[int] = []
-        for step in self._steps():
-            if not step.isdigit():
-                break
-            front.append(int(step))
-        return self._front() + tuple(front)
+        return tuple(number for _part, number in takewhile(lambda step: not step[0], _steps(self.template)))
 
     def index(self, oid: Oid) -> dict[str, int] | None:
         """Whose object this is; None if it is another object, or one behind a number that was left out."""
-        steps, front = self._steps(), self._front()
-        numbers = oid[len(front) :]
-        if oid[: len(front)] != front or len(numbers) != len(steps):
+        steps = _steps(self.template)
+        if len(oid) != len(steps):
             return None
-        found: dict[str, int] = {}
-        for step, number in zip(steps, numbers, strict=True):
-            match = PLACEHOLDER.fullmatch(step)
-            if match:
-                found[match[1]] = number - int(match[2] or 0)
-            elif int(step) != number:
-                return None
+        found = {part: number - offset for (part, offset), number in zip(steps, oid, strict=True) if part}
         return found if self.oid(found) == oid else None
 
     def part(self, text: str, index: Mapping[str, int]) -> str | None:
@@ -82,19 +75,18 @@ class Column:
     def split(self, text: str) -> list[str]:
         return text.split() if self.element == " " else text.split(self.element)
 
-    def _front(self) -> Oid:
-        return () if self.template.startswith(".") else ENTERPRISES
+    def _left_out(self, outlet: int) -> int:
+        return sum(outlet >= skip for skip in self.skips)
 
-    def _steps(self) -> list[str]:
-        return self.template.lstrip(".").split(".")
 
-    def _number(self, step: str, index: Mapping[str, int]) -> int:
+@cache
+def _steps(template: str) -> tuple[tuple[str, int], ...]:
+    """The numbers of a column's OID: a part of the index and what is added to it, or "" and the number itself."""
+    front = [] if template.startswith(".") else [("", number) for number in ENTERPRISES]
+    for step in template.lstrip(".").split("."):
         match = PLACEHOLDER.fullmatch(step)
-        if match is None:
-            return int(step)
-        number = index[match[1]]
-        skipped = sum(number >= skip for skip in self.skips) if match[1] == "outlet" else 0
-        return number + int(match[2] or 0) + skipped
+        front.append((match[1], int(match[2] or 0)) if match else ("", int(step)))
+    return tuple(front)
 
 
 @dataclass(frozen=True)
