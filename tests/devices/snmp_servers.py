@@ -27,7 +27,7 @@ import snmpsim_data
 from lab.faults import FaultBoard
 from lab.model import Physics, World
 from lab.pdu_facts import FAMILIES, Family, fill, oid
-from lab.snmp_message import GET, Pdu, User, Value
+from lab.snmp_message import GET, SET, Pdu, User, Value
 from lab.snmp_server import Access, PduTree, SnmpServer
 from lab.switch_point import Command, OutletPoint
 from lab.wire import Address
@@ -218,7 +218,8 @@ class RackPdu:
 class PickyPdu(RackPdu):
     """A PDU that notes its packets and does not take every one.
 
-    ``most``: objects in one request; more are answered with tooBig. ``gen_err_for``: an outlet whose objects it answers with
+    ``most``: objects in one request; more are answered with tooBig. ``obeys_first``: a SET for several objects is answered with yes,
+    and only its first object is written. ``gen_err_for``: an outlet whose objects it answers with
     genErr, naming the first. ``exception_for``: an object, and the exception that it answers for it. ``silent_to``: a kind of
     request that it obeys and does not answer.
     """
@@ -227,6 +228,7 @@ class PickyPdu(RackPdu):
         self.packets: list[Pdu] = []
         self.answer_bytes: list[int] = []
         self.most = 1000
+        self.obeys_first = False
         self.gen_err_for: int | None = None
         self.exception_for: tuple[str, int] | None = None
         self.silent_to = 0
@@ -244,7 +246,10 @@ class PickyPdu(RackPdu):
             bad = [place for place, (oid, _value) in enumerate(pdu.bindings, 1) if oid[-1] == self.gen_err_for]
             if bad:
                 return server._error(pdu, version, 5, bad[0])
-            reply = respond(pdu, version, may_write, source)
+            first_only = self.obeys_first and pdu.kind == SET
+            reply = respond(replace(pdu, bindings=pdu.bindings[:1]) if first_only else pdu, version, may_write, source)
+            if first_only and reply is not None:
+                reply = replace(reply, bindings=pdu.bindings)
             if self.exception_for and reply is not None and pdu.kind == GET:
                 name, tag = oid(fill(self.exception_for[0], 1)), self.exception_for[1]
                 rows = [(oid_, Value(tag) if oid_ == name else value) for oid_, value in reply.bindings]

@@ -181,7 +181,7 @@ def test_many_outlets_are_switched_by_one_set(
 ) -> None:
     device = device_of(pdu, devices, **options)
     assert device.switch_all(agents(*OUTLETS), Power.OFF, Deadline(20)) == [None] * 24
-    assert [(packet.kind, len(packet.bindings)) for packet in pdu.packets] == [(GET, 48), (SET, 24)]
+    assert [(packet.kind, len(packet.bindings)) for packet in pdu.packets] == [(GET, 48), (SET, 24), (GET, 48)]
     time.sleep(0.05)
     assert powers(device.read_all(agents(*OUTLETS), Deadline(20))) == [Power.OFF] * 24
 
@@ -196,6 +196,30 @@ def test_a_locked_outlet_fails_alone_and_the_others_are_switched_once(
     assert [len(packet.bindings) for packet in pdu.packets if packet.kind == SET] == [3, 1, 1, 1]
     done = [command.outlet for command in pdu.commands if command.outcome == "accepted"]
     assert sorted(done) == ["2", "4"]
+
+
+@pytest.mark.parametrize("power", [Power.OFF, Power.ON])
+def test_an_agent_that_obeys_the_first_part_of_a_request_only_is_told_the_rest_outlet_by_outlet(
+    pdu: PickyPdu, devices: list[SnmpDevice], power: Power
+) -> None:
+    pdu.obeys_first = True
+    device = device_of(pdu, devices)
+    if power is Power.ON:
+        for outlet in (2, 3, 4):
+            assert device.switch_all(agents(outlet), Power.OFF, Deadline(20)) == [None]
+        time.sleep(0.05)
+        pdu.packets.clear()
+    assert device.switch_all(agents(2, 3, 4), power, Deadline(20)) == [None] * 3
+    assert [len(packet.bindings) for packet in pdu.packets if packet.kind == SET] == [3, 1, 1]
+    time.sleep(0.05)
+    assert powers(device.read_all(agents(2, 3, 4), Deadline(20))) == [power] * 3
+
+
+def test_outlets_that_are_only_slow_are_not_told_twice(pdu: PickyPdu, devices: list[SnmpDevice]) -> None:
+    for outlet in (2, 3, 4):
+        pdu.fault("lag", outlet, value=1.0)
+    assert device_of(pdu, devices).switch_all(agents(2, 3, 4), Power.OFF, Deadline(20)) == [None] * 3
+    assert [len(packet.bindings) for packet in pdu.packets if packet.kind == SET] == [3]
 
 
 def test_an_outlet_that_may_not_be_switched_is_left_out_before_anything_is_sent(devices: list[SnmpDevice]) -> None:

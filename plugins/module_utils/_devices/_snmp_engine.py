@@ -242,7 +242,7 @@ def _request(question: Question) -> Any:
     return pdu
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _bindings(pairs: Pairs, as_bytes: bool) -> Any:
     """The list of objects of a question that is asked again and again, made or even written once. Nobody changes it."""
     made = _pdu(Command.GET, pairs).getComponentByPosition(3)

@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Union
 
 from ansible_collections.hostpm.fencing.plugins.module_utils._contract import (
@@ -192,12 +193,19 @@ class Session:
     def _packets(self, groups: Iterable[Group], texts: AbstractSet[Oid]) -> Iterator[list[Group]]:
         """Groups that fit one answer each, as far as one can tell before."""
         packet: list[Group] = []
+        known: set[Oid] = set()
+        size = 0
         for group in groups:
-            oids = _distinct([*packet, group])
-            if packet and (len(oids) > self._most or _size(oids, texts) > PACKET_BYTES):
+            new = {oid: None for oid in group if oid not in known}
+            more = sum(_size(oid, oid in texts) for oid in new)
+            if packet and (len(known) + len(new) > self._most or size + more > PACKET_BYTES):
                 yield packet
-                packet = []
+                packet, known, size = [], set(), 0
+                new = dict.fromkeys(group)
+                more = sum(_size(oid, oid in texts) for oid in new)
             packet.append(group)
+            known.update(new)
+            size += more
         if packet:
             yield packet
 
@@ -222,10 +230,11 @@ def _distinct(groups: Iterable[Group]) -> Group:
     return tuple(dict.fromkeys(oid for group in groups for oid in group))
 
 
-def _size(oids: Sequence[Oid], texts: AbstractSet[Oid]) -> int:
-    """About how long an answer is, in bytes. A number of an OID below 128 takes one byte; the first two share one."""
-    lengths = (sum(max(1, (number.bit_length() + 6) // 7) for number in oid[1:]) for oid in oids)
-    return sum(lengths) + sum(TEXT_BYTES if oid in texts else NUMBER_BYTES for oid in oids)
+@lru_cache(maxsize=4096)
+def _size(oid: Oid, is_text: bool) -> int:
+    """About how long an object is in an answer, in bytes. A number of an OID below 128 takes one byte; the first two share one."""
+    length = sum(max(1, (number.bit_length() + 6) // 7) for number in oid[1:])
+    return length + (TEXT_BYTES if is_text else NUMBER_BYTES)
 
 
 def _parted(packet: list[Group], oids: Group, reply: Reply) -> list[list[Group]]:

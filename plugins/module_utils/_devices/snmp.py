@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Union
@@ -72,7 +72,7 @@ from ansible_collections.hostpm.fencing.plugins.module_utils._devices._snmp_resp
     Unsigned,
     Value,
 )
-from ansible_collections.hostpm.fencing.plugins.module_utils._devices._snmp_session import Session
+from ansible_collections.hostpm.fencing.plugins.module_utils._devices._snmp_session import Group, Session
 from ansible_collections.hostpm.fencing.plugins.module_utils._devices.snmp_families import (
     FAMILIES,
     Column,
@@ -114,6 +114,8 @@ class SnmpDevice(DeviceDriver):
         self._session: Session | None = None
         self._family: Family | None = FAMILIES.get(str(options.get("model")))
         self._named: dict[str, list[Index]] | None = None
+        # What is asked of an outlet, worked out once: sweeps ask it again and again.
+        self._asked: dict[tuple[Place, bool], tuple[list[Column], Group]] = {}
 
     def read_all(self, agents: Sequence[Options], deadline: Deadline) -> Sequence[Reading | DeviceError]:
         family = self._known_family(deadline)
@@ -235,9 +237,12 @@ class SnmpDevice(DeviceDriver):
 
         The name is asked for where an outlet was found by it, the permission before a command.
         """
-        asked = [_columns(family, place, to_switch) for place in places]
+        asked, groups = [], []
+        for place in places:
+            columns, group = self._objects(family, place, to_switch)
+            asked.append(columns)
+            groups.append(group)
         indices = [family.named(place.index) for place in places]
-        groups = [tuple(column.oid(index) for column in columns) for index, columns in zip(indices, asked, strict=True)]
         texts = {
             oid
             for columns, group in zip(asked, groups, strict=True)
@@ -251,6 +256,13 @@ class SnmpDevice(DeviceDriver):
             obstacle = _obstacle(family, row) if to_switch and isinstance(row, Row) else None
             rows[place] = obstacle or row
         return rows
+
+    def _objects(self, family: Family, place: Place, to_switch: bool) -> tuple[list[Column], Group]:
+        key = (place, to_switch)
+        if key not in self._asked:
+            columns, index = _columns(family, place, to_switch), family.named(place.index)
+            self._asked[key] = columns, tuple(column.oid(index) for column in columns)
+        return self._asked[key]
 
     def _row(
         self, family: Family, place: Place, index: dict[str, int], values: dict[Column, Value]
@@ -279,9 +291,34 @@ class SnmpDevice(DeviceDriver):
                 # A firmware that cannot is no obstacle.
                 done[index] = done[index] or (None if isinstance(complaint, Refused) else complaint)
         steps = [*family.first, family.off if power is Power.OFF else family.on]
+        left: list[Index] = []
         for step in steps:
             left = [index for index, complaint in done.items() if complaint is None]
             done.update(self._write(family, step, left, deadline))
+        together = len(left) > 1 and not family.one_write_per_request and not steps[-1].column.element
+        if together and not any(done[index] for index in left):
+            done.update(self._write_to_stragglers(family, {index: rows[index] for index in left}, power, deadline))
+        return done
+
+    def _write_to_stragglers(
+        self, family: Family, before: Mapping[Index, Row], power: Power, deadline: Deadline
+    ) -> Complaints:
+        """An agent may say yes to a request for several outlets and obey its first part only: some outlets moved, and others did
+        not. Those are sent the same command alone, which does no harm to one that is only slow. Where none moved all are slow."""
+        try:
+            now = self._rows(family, [Place(index) for index in before], deadline)
+        except DeviceError:
+            return {}
+        moving: list[Index] = []
+        still: list[Index] = []
+        for index, row in before.items():
+            seen = now[Place(index)]
+            if isinstance(seen, Row) and reading_of(family, row, True).power not in (power, Power.UNKNOWN):
+                here = reading_of(family, seen, True).power
+                (moving if here in (power, Power.UNKNOWN) else still).append(index)
+        done: Complaints = {}
+        for index in still if moving else ():
+            done.update(self._write(family, family.off if power is Power.OFF else family.on, [index], deadline))
         return done
 
     def _write(self, family: Family, write: Write, indices: Sequence[Index], deadline: Deadline) -> Complaints:
