@@ -34,10 +34,8 @@ def fence_all(state: str | None = None, **options: Any) -> dict[str, Any]:
 
 
 VERDICT = {"name": "Verdict", "hostpm.fencing.fence_result": {"of": "fence_run"}, "register": "fence_result"}
-SPOKEN = {
-    "name": "After it",
-    "ansible.builtin.debug": {"msg": "{{ inventory_hostname }} {{ fence_result.power }} {{ fence_result.fenced }}"},
-}
+SPOKEN_OF = "{{ inventory_hostname }} {{ fence_result.power }} {{ fence_result.fenced }}"
+SPOKEN = {"name": "After it", "ansible.builtin.debug": {"msg": SPOKEN_OF}}
 
 
 @pytest.fixture(scope="module")
@@ -238,7 +236,11 @@ def test_the_role_leaves_each_host_its_result(rack: RunningRack, programs: Progr
         "ansible.builtin.include_role": {"name": "hostpm.fencing.fence_all"},
         "vars": {"fence_state": "off"},
     }
-    done = programs.play([role, SPOKEN])
+    spoken = {
+        "name": "After it",
+        "ansible.builtin.debug": {"msg": SPOKEN_OF.replace("fence_result", "fence_all_result")},
+    }
+    done = programs.play([role, spoken])
     assert done.returncode == 0
     assert all(f"node{number} off True" in done.stdout for number in range(1, HOSTS + 1))
 
