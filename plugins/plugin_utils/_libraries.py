@@ -15,6 +15,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import time
 from pathlib import Path
 
 from ansible import constants as C
@@ -24,6 +25,11 @@ from ansible_collections.hostpm.fencing.plugins.plugin_utils._agent_types import
 
 # The modules about which this process, or the one that forked it, knows that they are loaded.
 _known: set[str] = set()
+# How long the parent waits for the first worker's note before it forks a second one, at most (seconds): what it has to wait for is
+# less than what each of the others would take to load the same.
+FIRST_NOTE_S = 0.3
+LOOK_S = 0.005
+_workers = 0
 
 
 class LoadsLibrariesBeforeForks(type(ActionBase)):  # type: ignore[misc]
@@ -32,19 +38,33 @@ class LoadsLibrariesBeforeForks(type(ActionBase)):  # type: ignore[misc]
 
     @property
     def BYPASS_HOST_LOOP(cls) -> bool:
+        global _workers
+        _workers += 1
+        if _workers == 2:
+            _await_first_note()
         load_noted()
         return False
+
+
+def _await_first_note() -> None:
+    """Wait until the first worker knows what it needs. Were all forked before, each would load the same for itself."""
+    until = time.monotonic() + FIRST_NOTE_S
+    while not _notes().exists() and time.monotonic() < until:
+        time.sleep(LOOK_S)
 
 
 def note_loaded() -> None:
     """Leave a note of the device modules that this worker had to load itself."""
     loaded = {name for name in sys.modules if name.startswith(f"{DEVICES}.")} - _known
-    if not loaded:
-        return
     _known.update(loaded)
-    notes = _notes()
+    notes, draft = _notes(), _notes().with_suffix(f".{os.getpid()}")
     try:
-        notes.mkdir(exist_ok=True)
+        if not notes.exists():
+            # The folder comes with its notes in it: who sees it need not look twice.
+            draft.mkdir()
+            for name in loaded:
+                (draft / name.removeprefix(f"{DEVICES}.")).touch()
+            draft.rename(notes)
         for name in loaded:
             (notes / name.removeprefix(f"{DEVICES}.")).touch()
     except OSError:
