@@ -45,6 +45,8 @@ from ansible_collections.hostpm.fencing.plugins.plugin_utils._verdict import Eve
 
 display = Display()
 
+# Variables that all hosts of a play have in common.
+OF_THE_PLAY = ("ansible_play_hosts_all", "ansible_play_hosts", "ansible_play_batch", "play_hosts")
 # The message of the whole task quotes so many hosts; the others have theirs in their own results.
 MOST_QUOTED = 5
 # Less than this is no time to begin with a host (seconds).
@@ -86,7 +88,10 @@ class ActionModule(FencingAction):
         """The job on one host, from the variables that a task of its own would have."""
         hostvars = variables["hostvars"]
         manager, inventory = hostvars._variable_manager, hostvars._inventory
-        own = manager.get_vars(play=self._task.get_play(), host=inventory.get_host(host), task=self._task)
+        # Lists of all hosts are the same for each of them: making them anew for each would take most of the time.
+        whose = {"_hosts": [host], "_hosts_all": [host]}
+        own = manager.get_vars(play=self._task.get_play(), host=inventory.get_host(host), task=self._task, **whose)
+        own.update((name, variables[name]) for name in OF_THE_PLAY if name in variables)
         templar = self._templar.copy_with_new_env(available_variables=own)
         return self.job(host, crowd.of_each_host, own, self.template_with(templar, own))
 
