@@ -22,9 +22,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from _contestants import READ, Contestant
-from _farms import IPMI_PORT, PASSWORD, SNMP_ENVIRONMENT, USERNAME, missing_programs
+from _farms import IPMI_PORT, PASSWORD, SNMP_ENVIRONMENT, USERNAME, BmcFarm, PduFarm, missing_programs
 from _measure import Run, await_quiet, measure
 from _results import Record, append_to, as_text, table_of
 
@@ -37,6 +38,7 @@ ONCE_S = 5.0
 PATIENCE_S = 300.0
 
 Values = Mapping[str, str]
+FarmT = TypeVar("FarmT", BmcFarm, PduFarm)
 
 
 def parser_of(description: str | None, runs: int = 5) -> argparse.ArgumentParser:
@@ -98,6 +100,11 @@ class Bench:
         return ""
 
     @property
+    def exit_code(self) -> int:
+        """1 when a contestant did not do what it was told."""
+        return int(any(record.note.startswith("FAILED") for record in self.records))
+
+    @property
     def environment(self) -> dict[str, str]:
         known = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
         return {
@@ -114,6 +121,7 @@ class Bench:
 @contextmanager
 def bench(part: str, given: argparse.Namespace) -> Iterator[Bench]:
     """The part's folder, with the collection that is measured in it."""
+    signal.signal(signal.SIGTERM, lambda *_signal: sys.exit(143))  # the simulators end with us
     folder = Path(tempfile.mkdtemp(prefix=f"bench-{part}-"))
     link = folder / "collections" / "ansible_collections" / "hostpm" / "fencing"
     link.parent.mkdir(parents=True)
@@ -123,6 +131,16 @@ def bench(part: str, given: argparse.Namespace) -> Iterator[Bench]:
         yield Bench(part, given, folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def measure_on(farm: FarmT, part: str, given: argparse.Namespace, work: Callable[[Bench, FarmT], None]) -> int:
+    """Do the work of a part on its devices, which end with it; the exit code."""
+    try:
+        with bench(part, given) as it:
+            work(it, farm)
+            return it.exit_code
+    finally:
+        farm.close()
 
 
 class Spoiled(Exception):
