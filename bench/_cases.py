@@ -33,6 +33,8 @@ from _results import Record, append_to, as_text, table_of
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 PEERS = ROOT / ".build" / "bench-peers"
+# What contestants said when they failed.
+FAILED = ROOT / ".build" / "bench-failed"
 # A contestant that took longer than this runs once only (seconds).
 ONCE_S = 5.0
 # When a run is ended at the latest (seconds), or at twice what may be foreseen.
@@ -273,6 +275,8 @@ def _run(bench: Bench, case: Case, entry: Entry, tries: int = 3) -> None:
         entry.out = True
         entry.record.wall_s, entry.record.cpu_s = [], []
         entry.record.note = f"FAILED: {wrong}; {last_line(run.output)}"
+        FAILED.mkdir(parents=True, exist_ok=True)
+        (FAILED / f"{bench.part}, {case.title}, {entry.contestant.key}.txt").write_text(run.output)
         entry.seen = []
         return
     entry.record.wall_s.append(round(run.wall_s, 4))
