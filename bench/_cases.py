@@ -356,7 +356,7 @@ def ipmi_values(folder: Path, addresses: Sequence[str]) -> dict[str, str]:
         "freeipmi": str(folder / "freeipmi.conf"),
         "powerman": powerman,
         "powerman_conf": str(folder / "powerman.conf"),
-        "nodes": f"n[0-{len(addresses) - 1}]",
+        "nodes": f"n[0-{len(addresses) - 1}]" if len(addresses) > 1 else "n0",
         "inventory": str(inventory),
         "port": str(IPMI_PORT),
         "user": USERNAME,
