@@ -46,6 +46,10 @@ def await_power(bmc: Any, on: bool) -> None:
         time.sleep(POLL_S)
 
 
+def read(bmc: Any) -> None:
+    print(f"{bmc.session.rmcp_host} is {'on' if bmc.get_chassis_status().power_on else 'off'}\n", end="")
+
+
 def off(bmc: Any) -> None:
     bmc.chassis_control_power_down()
     await_power(bmc, on=False)
@@ -62,7 +66,7 @@ def restarted(bmc: Any) -> None:
 
 
 ACTIONS: dict[str, Callable[[Any], object]] = {
-    "read": lambda bmc: bmc.get_chassis_status(),
+    "read": read,
     "off": off,
     "on": on,
     "restarted": restarted,

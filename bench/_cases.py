@@ -14,6 +14,7 @@ import argparse
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -22,21 +23,27 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from _contestants import READ, Contestant
-from _farms import IPMI_PORT, PASSWORD, SNMP_ENVIRONMENT, USERNAME, missing_programs
+from _farms import IPMI_PORT, PASSWORD, SNMP_ENVIRONMENT, USERNAME, BmcFarm, PduFarm, missing_programs
 from _measure import Run, await_quiet, measure
 from _results import Record, append_to, as_text, table_of
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 PEERS = ROOT / ".build" / "bench-peers"
+# What contestants said when they failed.
+FAILED = ROOT / ".build" / "bench-failed"
 # A contestant that took longer than this runs once only (seconds).
 ONCE_S = 5.0
 # When a run is ended at the latest (seconds), or at twice what may be foreseen.
 PATIENCE_S = 300.0
+# How long a service may take to find its hosts (seconds).
+SERVICE_S = 30.0
 
 Values = Mapping[str, str]
+FarmT = TypeVar("FarmT", BmcFarm, PduFarm)
 
 
 def parser_of(description: str | None, runs: int = 5) -> argparse.ArgumentParser:
@@ -98,6 +105,11 @@ class Bench:
         return ""
 
     @property
+    def exit_code(self) -> int:
+        """1 when a contestant did not do what it was told."""
+        return int(any(record.note.startswith("FAILED") for record in self.records))
+
+    @property
     def environment(self) -> dict[str, str]:
         known = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
         return {
@@ -114,6 +126,7 @@ class Bench:
 @contextmanager
 def bench(part: str, given: argparse.Namespace) -> Iterator[Bench]:
     """The part's folder, with the collection that is measured in it."""
+    signal.signal(signal.SIGTERM, lambda *_signal: sys.exit(143))  # the simulators end with us
     folder = Path(tempfile.mkdtemp(prefix=f"bench-{part}-"))
     link = folder / "collections" / "ansible_collections" / "hostpm" / "fencing"
     link.parent.mkdir(parents=True)
@@ -123,6 +136,16 @@ def bench(part: str, given: argparse.Namespace) -> Iterator[Bench]:
         yield Bench(part, given, folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def measure_on(farm: FarmT, part: str, given: argparse.Namespace, work: Callable[[Bench, FarmT], None]) -> int:
+    """Do the work of a part on its devices, which end with it; the exit code."""
+    try:
+        with bench(part, given) as it:
+            work(it, farm)
+            return it.exit_code
+    finally:
+        farm.close()
 
 
 class Spoiled(Exception):
@@ -204,9 +227,17 @@ def _admit(bench: Bench, case: Case, entry: Entry, foreseen_s: float) -> None:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        time.sleep(1.0)
-        # It has been there for long when somebody asks.
-        measure(entry.contestant.lines[READ].format(**_values(case)), bench.folder, bench.environment, 10.0)
+        _await_service(bench, case, entry.contestant)
+
+
+def _await_service(bench: Bench, case: Case, contestant: Contestant) -> None:
+    """It has been there for long when somebody asks: wait until it knows all hosts."""
+    read = contestant.lines[READ].format(**_values(case))
+    end = time.monotonic() + SERVICE_S
+    while time.monotonic() < end:
+        time.sleep(0.5)
+        if not _unread(case, contestant, measure(read, bench.folder, bench.environment, SERVICE_S).output):
+            return
 
 
 def _values(case: Case) -> dict[str, str]:
@@ -234,6 +265,7 @@ def _run(bench: Bench, case: Case, entry: Entry, tries: int = 3) -> None:
     )
     try:
         wrong = f"ended after {limit_s:.0f} s" if run.status is None else case.judge(run)
+        wrong = wrong or (case.action == READ and _unread(case, entry.contestant, run.output)) or ""
     except Spoiled as why:
         if tries > 1:
             _run(bench, case, entry, tries - 1)
@@ -243,11 +275,21 @@ def _run(bench: Bench, case: Case, entry: Entry, tries: int = 3) -> None:
         entry.out = True
         entry.record.wall_s, entry.record.cpu_s = [], []
         entry.record.note = f"FAILED: {wrong}; {last_line(run.output)}"
+        FAILED.mkdir(parents=True, exist_ok=True)
+        (FAILED / f"{bench.part}, {case.title}, {entry.contestant.key}.txt").write_text(run.output)
         entry.seen = []
         return
     entry.record.wall_s.append(round(run.wall_s, 4))
     entry.record.cpu_s.append(round(run.cpu_s, 4))
     entry.seen.append(case.seen(run))
+
+
+def _unread(case: Case, contestant: Contestant, output: str) -> str:
+    """What a read did not say of the hosts, all of which are on. A feed counts as a host."""
+    if contestant.on_all and contestant.on_all.format(**_values(case)) not in output:
+        return "not all hosts were read on"
+    told = output.count(contestant.on_each) if contestant.on_each else case.hosts
+    return "" if told >= case.hosts else f"{told} of {case.hosts} hosts were read on"
 
 
 def last_line(output: str) -> str:
@@ -290,6 +332,7 @@ def longer(records: Sequence[Record], contestants: Sequence[Contestant], hosts: 
 def ipmi_values(folder: Path, addresses: Sequence[str]) -> dict[str, str]:
     """The files that contestants of IPMI read, for hosts with one BMC each."""
     folder.mkdir(parents=True, exist_ok=True)
+    powerman = f"127.0.0.1:{free_tcp_port()}"
     port = "" if IPMI_PORT == 623 else f":{IPMI_PORT}"
     comma_list = ",".join(f"{address}{port}" for address in addresses)
     (folder / "hosts").write_text("\n".join(addresses) + "\n")
@@ -298,7 +341,7 @@ def ipmi_values(folder: Path, addresses: Sequence[str]) -> dict[str, str]:
         "workaround-flags opensesspriv\n"
     )
     (folder / "powerman.conf").write_text(
-        f'tcpwrappers no\ninclude "/etc/powerman/ipmipower.dev"\nlisten "127.0.0.1:{POWERMAN_PORT}"\n'
+        f'tcpwrappers no\ninclude "/etc/powerman/ipmipower.dev"\nlisten "{powerman}"\n'
         + "".join(powerman_device(folder, first, addresses, port) for first in range(0, len(addresses), POWERMAN_SHARE))
     )
     variables = (
@@ -311,9 +354,9 @@ def ipmi_values(folder: Path, addresses: Sequence[str]) -> dict[str, str]:
         "hosts": str(folder / "hosts"),
         "list": comma_list,
         "freeipmi": str(folder / "freeipmi.conf"),
-        "powerman": f"127.0.0.1:{POWERMAN_PORT}",
+        "powerman": powerman,
         "powerman_conf": str(folder / "powerman.conf"),
-        "nodes": f"n[0-{len(addresses) - 1}]",
+        "nodes": f"n[0-{len(addresses) - 1}]" if len(addresses) > 1 else "n0",
         "inventory": str(inventory),
         "port": str(IPMI_PORT),
         "user": USERNAME,
@@ -321,7 +364,12 @@ def ipmi_values(folder: Path, addresses: Sequence[str]) -> dict[str, str]:
     }
 
 
-POWERMAN_PORT = 16601
+def free_tcp_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 # So many BMCs for each ipmipower of powerman: its line for one has an end.
 POWERMAN_SHARE = 200
 

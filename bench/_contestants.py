@@ -22,6 +22,7 @@ AT_ONCE = 50
 class Contestant:
     """``needs`` are programs, ``needs_action`` an action plugin of the collection. ``service`` runs before and is used by ``lines``.
 
+    A read is believed when ``on_each`` stands in its output once for each host, or ``on_all`` once for all of them.
     ``ours`` is the rank of our own forms: everything is compared with the first that is there, and 0 is somebody else.
     """
 
@@ -31,6 +32,8 @@ class Contestant:
     needs: tuple[str, ...] = ()
     needs_action: str = ""
     service: str = ""
+    on_each: str = ""
+    on_all: str = ""
     ours: int = 0
 
 
@@ -70,6 +73,7 @@ IPMI = (
         "library",
         f"python-ipmi, {AT_ONCE} threads",
         {action: LIBRARY % action for action in (READ, OFF, RESTARTED)},
+        on_each=" is on",
     ),
     Contestant(
         "ipmipower",
@@ -80,6 +84,7 @@ IPMI = (
             RESTARTED: f"{IPMIPOWER} --off --wait-until-off; {IPMIPOWER} --on --wait-until-on",
         },
         needs=("ipmipower",),
+        on_each=": on",
     ),
     Contestant(
         "powerman",
@@ -91,6 +96,7 @@ IPMI = (
         },
         needs=("powerman", "powermand", "ipmipower"),
         service="exec powermand -f -c {powerman_conf}",
+        on_all="on:      {nodes}",
     ),
     Contestant(
         "ipmitool",
@@ -101,6 +107,7 @@ IPMI = (
             RESTARTED: f"{EACH} sh -c '{IPMITOOL_OFF}; {IPMITOOL_ON}'",
         },
         needs=("ipmitool", "xargs"),
+        on_each="Power is on",
     ),
     Contestant(
         "fence_ipmilan",
@@ -111,6 +118,7 @@ IPMI = (
             RESTARTED: f"{EACH} {FENCE_IPMILAN} reboot",
         },
         needs=("fence_ipmilan", "xargs"),
+        on_each="Status: ON",
     ),
     Contestant(
         "ipmi_power",
@@ -134,6 +142,7 @@ REDFISH = (
         "fence_redfish",
         {READ: f"{FENCE_REDFISH} status", OFF: f"{FENCE_REDFISH} off", RESTARTED: f"{FENCE_REDFISH} reboot"},
         needs=("fence_redfish",),
+        on_each="Status: ON",
     ),
     Contestant(
         "redfish_command",
@@ -161,5 +170,6 @@ PDU = (
             RESTARTED: f"{FENCE_APC % 'off'} && {FENCE_APC % 'on'}",
         },
         needs=("fence_apc_snmp", "xargs"),
+        on_each="Status: ON",
     ),
 )

@@ -168,12 +168,12 @@ class BmcFarm:
             self._relay.wait()
             if self._relay.stdout is not None:
                 self._relay.stdout.close()
-        ends = [(process, *children_of(process.pid)) for process in self._processes]
-        for process, *hosts in ends:
+        hosts = self.hosts()
+        for process, host in zip(self._processes, hosts, strict=True):
             process.kill()
-            for host in hosts:
-                kill_group(host)
-        for process, *_hosts in ends:
+            if host:
+                kill_with_children(host)
+        for process in self._processes:
             process.wait()
         self._network.close()
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -281,7 +281,7 @@ def started_at_s(pid: int) -> float:
     return int(behind_name[19]) / os.sysconf("SC_CLK_TCK")
 
 
-def kill_group(pid: int) -> None:
+def kill_with_children(pid: int) -> None:
     """The process, and what it keeps below itself (`timeout` and its program)."""
     for each in (pid, *children_of(pid)):
         try:

@@ -63,7 +63,7 @@ def table_of(case: str, records: list[Record]) -> Table:
     many = any(record.hosts > 1 for record in records)
     header += ["CPU ms a host"] if many else []
     header += ["wall ÷ ours", "CPU ÷ ours", *extras]
-    ours = next((record for record in records if record.reference), None)
+    ours = next((record for record in records if record.reference), Record("", "", "", 1))
     rows, notes = [], []
     for record in records:
         if not record.wall_s:
@@ -73,7 +73,7 @@ def table_of(case: str, records: list[Record]) -> Table:
             notes.append(f"{record.contestant}: {record.note}")
         row = [record.contestant, str(len(record.wall_s)), spread(record.wall_s), spread(record.cpu_s)]
         row += [f"{1000 * statistics.median(record.cpu_s) / record.hosts:.1f}"] if many else []
-        row += [ratio(record.wall_s, ours and ours.wall_s), ratio(record.cpu_s, ours and ours.cpu_s)]
+        row += [ratio(record.wall_s, ours.wall_s), ratio(record.cpu_s, ours.cpu_s)]
         rows.append([*row, *(number(record.extra.get(name)) for name in extras)])
     return Table(case, header, rows, notes)
 
@@ -88,9 +88,9 @@ def spread(values: list[float]) -> str:
     return f"{statistics.median(values):.2f} ({min(values):.2f})"
 
 
-def ratio(values: list[float], ours: list[float] | None) -> str:
+def ratio(values: list[float], ours: list[float]) -> str:
     """How many times ours. The least values are compared: what else runs on the machine only ever adds."""
-    if not ours or not min(ours):
+    if not ours or min(ours) == 0:
         return ""
     times = min(values) / min(ours)
     return f"{times:.2f}" if times < 10 else f"{times:.0f}"

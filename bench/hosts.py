@@ -11,11 +11,19 @@ waited for, then on; each host's process tells the judge that it really ended an
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
-from _cases import Bench, Case, Spoiled, bench, compare, ipmi_values, longer, parser_of, sizes
+from _cases import Bench, Case, Spoiled, compare, ipmi_values, longer, measure_on, parser_of, sizes
 from _contestants import IPMI, OFF, READ, RESTARTED
 from _farms import BmcFarm, missing_programs
 from _measure import Run
+
+# What a host's process was before and is after, 0 for none: was it done?
+AS_WANTED: dict[str, Callable[[int, int], bool]] = {
+    READ: lambda before, after: before == after,
+    OFF: lambda before, after: not after,
+    RESTARTED: lambda before, after: after not in (0, before),
+}
 
 
 class Judge:
@@ -35,11 +43,7 @@ class Judge:
         if crashed := self._farm.revive():
             raise Spoiled(f"{crashed} of the simulators crashed")
         after = self._farm.hosts()[: self._count]
-        as_wanted = {
-            READ: lambda before, after: before == after,
-            OFF: lambda before, after: not after,
-            RESTARTED: lambda before, after: after and before != after,
-        }[self._action]
+        as_wanted = AS_WANTED[self._action]
         others = sum(not as_wanted(*pair) for pair in zip(self._before, after, strict=True))
         if others:
             return f"{others} of {self._count} hosts were not {self._action}"
@@ -73,12 +77,7 @@ def main() -> int:
         parser.error(f"{missing[0]} is not installed (Debian package openipmi)")
     counts = [3] if given.quick else given.sizes
     farm = BmcFarm(max(counts))
-    try:
-        with bench("hosts", given) as part:
-            run_all(part, farm, counts)
-            return int(any(record.note.startswith("FAILED") for record in part.records))
-    finally:
-        farm.close()
+    return measure_on(farm, "hosts", given, lambda bench, farm: run_all(bench, farm, counts))
 
 
 if __name__ == "__main__":

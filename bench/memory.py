@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 
-from _cases import Bench, Case, bench, compare, ipmi_values, parser_of, sizes
+from _cases import Bench, Case, compare, ipmi_values, measure_on, parser_of, sizes
 from _contestants import AT_ONCE, IPMI, RESTARTED, Contestant
 from _farms import BmcFarm, missing_programs
 from _measure import Run
@@ -80,12 +80,7 @@ def main() -> int:
         parser.error(f"{missing[0]} is not installed (Debian packages openipmi, coreutils)")
     counts = [1, 3] if given.quick else given.sizes
     farm = BmcFarm(max(counts), OFF_TAKES_S)
-    try:
-        with bench("memory", given) as part:
-            run_all(part, farm, counts)
-            return int(any(record.note.startswith("FAILED") for record in part.records))
-    finally:
-        farm.close()
+    return measure_on(farm, "memory", given, lambda bench, farm: run_all(bench, farm, counts))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import statistics
 import sys
 from collections.abc import Mapping
 
-from _cases import Bench, Case, bench, compare, longer, parser_of, write_inventory
+from _cases import Bench, Case, compare, longer, measure_on, parser_of, write_inventory
 from _contestants import PDU, READ, RESTARTED
 from _farms import OUTLETS, READ_COMMUNITY, SNMP_PORT, WRITE_COMMUNITY, PduFarm, missing_programs
 from _measure import Run
@@ -102,12 +102,7 @@ def main() -> int:
         parser.error(f"{missing[0]} is not installed (Debian packages snmpd and snmp)")
     counts = [2] if given.quick else sorted({OUTLETS, given.hosts})
     farm = PduFarm(2 * -(-max(counts) // OUTLETS))
-    try:
-        with bench("pdus", given) as part:
-            run_all(part, farm, counts)
-            return int(any(record.note.startswith("FAILED") for record in part.records))
-    finally:
-        farm.close()
+    return measure_on(farm, "pdus", given, lambda bench, farm: run_all(bench, farm, counts))
 
 
 if __name__ == "__main__":

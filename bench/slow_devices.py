@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from _cases import HERE, Bench, Case, Spoiled, bench, compare, ipmi_values, parser_of, sizes
+from _cases import HERE, Bench, Case, Spoiled, compare, ipmi_values, measure_on, parser_of, sizes
 from _contestants import IPMI, RESTARTED
 from _farms import BmcFarm, missing_programs, started_at_s
 from _measure import Run
@@ -106,12 +106,7 @@ def main() -> int:
         parser.error(f"{missing[0]} is not installed (Debian packages openipmi, coreutils)")
     counts = [10] if given.quick else given.sizes
     farm = BmcFarm(max(counts), OFF_TAKES_S, LAG_S, dead=max(counts) // DEAD_EACH)
-    try:
-        with bench("slow_devices", given) as part:
-            run_all(part, farm, counts)
-            return int(any(record.note.startswith("FAILED") for record in part.records))
-    finally:
-        farm.close()
+    return measure_on(farm, "slow_devices", given, lambda bench, farm: run_all(bench, farm, counts))
 
 
 if __name__ == "__main__":
