@@ -54,13 +54,15 @@ class Pace:
         with self._lock:
             seen = self._took_s.get(power, [])
             first_s = seen[0] * EARLIER if len(seen) >= ENOUGH else 0.0
-        at_s = pause_s = max(first_s, SHORTEST_S)
+        at_s = pause_s = max(first_s, SHORTEST_S, step_s / 2)
         while True:
             yield pause_s
             if at_s > usual_s * LATE:
                 pause_s = min(pause_s * GROWTH, LONGEST_S)
+            elif at_s >= min(first_s or usual_s / 2, usual_s / 2):
+                pause_s = step_s
             else:
-                pause_s = step_s if at_s >= first_s > SHORTEST_S else min(pause_s * GROWTH, step_s)
+                pause_s = min(pause_s * GROWTH, 2 * step_s)
             at_s += pause_s
 
     def learn(self, power: Power, took_s: float) -> None:

@@ -402,16 +402,15 @@ def secrets_in(option: str, value: Any, marked: bool = False) -> Iterator[tuple[
         yield option, str(value)
 
 
-# Values that Ansible's validator passes on as they are.
-EXACT = {"str": str, "int": int, "float": float, "bool": bool}
+# Types whose values Ansible's validator passes on as they are, by their names in a spec.
+EXACT: Mapping[type, str] = {str: "str", int: "int", float: "float", bool: "bool"}
 
 
 def is_as_specified(entry: Mapping[str, Any], value: Any) -> bool:
     """Whether a value is left out, or is one of those that its entry allows: the validator costs as much as a login to a BMC."""
     if value is None:
         return True
-    wanted = EXACT.get(str(entry.get("type", "str")))
-    if wanted is None or type(value) is not wanted or (entry.get("choices") and value not in entry["choices"]):
+    if EXACT.get(type(value)) != entry.get("type", "str") or (entry.get("choices") and value not in entry["choices"]):
         return False
     return not isinstance(value, float) or math.isfinite(value)
 
