@@ -111,7 +111,9 @@ class Bench:
 
     @property
     def environment(self) -> dict[str, str]:
-        known = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+        # A user's Python keeps bytecode, whatever the shell of whoever measures says.
+        unwanted = ("ANSIBLE_", "PYTHONDONTWRITEBYTECODE")
+        known = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
         return {
             **known,
             **SNMP_ENVIRONMENT,

@@ -209,7 +209,7 @@ def test_variables_of_the_play_and_of_the_task_count_as_they_do_for_one_host(
 ) -> None:
     """Precedence is Ansible's: the task over the play over the host."""
     only_bmc = {"bmc": rack.inventory["all"]["hosts"]["node1"]["fence_agents"]["bmc"]}  # type: ignore[attr-defined]
-    levels = "{{ [['bmc']] if ansible_play_hosts | length == %d else [] }}" % HOSTS
+    levels = f"{{{{ [['bmc']] if ansible_play_hosts | length == {HOSTS} else [] }}}}"
     task = {**fence_all(hosts=["node1"]), "vars": {"fence_agents": only_bmc, "fence_levels": levels}}
     done = programs.play([task], vars={"fence_levels": [["nobody"]]})
     assert list(own(done, "node1")["agents"]) == ["bmc"]

@@ -77,7 +77,7 @@ def test_what_devices_really_take_is_learned_from_those_that_are_done() -> None:
 
 
 def test_one_quick_device_does_not_teach_that_all_are() -> None:
-    assert looks(taught(4.0, 4.0), 0.0)[0] == SHORTEST_S
+    assert looks(taught(4.0, 4.0), 0.0)[0] == 0.2
     assert taught(0.1).usual_s(OFF) == 0.1
 
 
