@@ -188,8 +188,8 @@ def test_the_device_is_polled_quickly_at_first_and_every_second_later() -> None:
     switch(exchanges)
     gaps = [round(later - earlier - 0.1, 6) for earlier, later in pairwise(exchanges.at_s[1:])]
     assert gaps[0] == 0.05
-    assert max(gaps) == 1.0
-    assert gaps == sorted(gaps)
+    assert max(gaps[:8]) < 0.2
+    assert gaps[-5:] == [1.0] * 5
 
 
 def test_an_accepted_command_is_never_sent_twice() -> None:
