@@ -47,6 +47,8 @@ display = Display()
 
 # Variables that all hosts of a play have in common.
 OF_THE_PLAY = ("ansible_play_hosts_all", "ansible_play_hosts", "ansible_play_batch", "play_hosts")
+# A PDU's next exchange usually follows within this time (seconds): taking a turn anew for each would take longer than they do.
+KEEP_TURNS_S = 0.5
 # The message of the whole task quotes so many hosts; the others have theirs in their own results.
 MOST_QUOTED = 5
 # Less than this is no time to begin with a host (seconds).
@@ -59,6 +61,7 @@ class ActionModule(FencingAction):
     """All hosts in one worker process, once for the play: never once for each host, whatever the task says."""
 
     BYPASS_HOST_LOOP = True
+    progress_is_events = False
 
     def perform(self, name: str, variables: dict[str, Any]) -> Result:
         began = time.monotonic()
@@ -108,7 +111,7 @@ class ActionModule(FencingAction):
         thread: LoopThread[dict[str, Result], tuple[str, Event | Result]] = LoopThread(
             lambda told: _show(*told, crowd.progress)
         )
-        devices = self.devices(MOST_THREADS)
+        devices = self.devices(MOST_THREADS, KEEP_TURNS_S)
         gates = InrushGates(crowd.limits, devices.clock)
 
         async def one(host: str) -> Result:

@@ -198,21 +198,21 @@ class DeviceConversation:
         self._requests.append(request)
         if self._speaker is None:
             self._speaker = loop.create_task(self._speak())
+        timer = loop.call_later(left_s + OVERRUN_S, self._give_up, request, left_s)
         try:
-            await asyncio.wait({request.answer}, timeout=left_s + OVERRUN_S)
-            if request.answer.done():
-                return request.answer.result()
-            if request in self._requests:
-                raise Busy(
-                    f"other agents of this run kept the device busy for {left_s:.1f} s",
-                    "raise the agent's timeout or run fewer hosts on this device at once",
-                )
-            raise TimedOut(f"no answer within {left_s:.1f} s", "is the device alive?")
+            return await request.answer
         finally:
+            timer.cancel()
             # Nobody waits for it any more: a command that has not left must not leave.
             if request in self._requests:
                 self._requests.remove(request)
-            request.answer.add_done_callback(_swallow)
+
+    def _give_up(self, request: _Request, left_s: float) -> None:
+        if request in self._requests:
+            seen = f"other agents of this run kept the device busy for {left_s:.1f} s"
+            _answer(request, Busy(seen, "raise the agent's timeout or run fewer hosts on this device at once"))
+        else:
+            _answer(request, TimedOut(f"no answer within {left_s:.1f} s", "is the device alive?"))
 
     def interrupt(self) -> None:
         self._calls.interrupt()

@@ -52,6 +52,8 @@ display = Display()
 
 # What a task with a ``timeout`` of its own needs to report its result before Ansible throws it away (seconds).
 REPORT_S = 1.0
+# From how many -v on each event is shown.
+EVENTS_FROM = 2
 # How templates in an inventory begin.
 TEMPLATE_SIGNS = ("{{", "{%", "{#")
 # A template that is another variable and nothing else, as secrets are written. To resolve it through Jinja takes as long as a login to a
@@ -78,6 +80,8 @@ class FencingAction(ActionBase):
     _requires_connection = False
     _supports_check_mode = True
     _supports_async = False
+    # Whether the option progress shows each event, or something else.
+    progress_is_events = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
@@ -108,9 +112,9 @@ class FencingAction(ActionBase):
         foreign = any("." in agent_type.name for agent_type in parsed.types.values())
         return Job(host, parsed, options, variables if foreign else {}, Mask(parsed.secrets, _names(host)), log)
 
-    def devices(self, most: int) -> Devices:
-        """The devices of this task: turns at them are kept with all other tasks of this user on this machine."""
-        return Devices(DeviceTurns(_turns_folder()), most)
+    def devices(self, most: int, keep_turns_s: float = 0.0) -> Devices:
+        """The devices of this task: turns at them are taken with all other tasks of this user on this machine."""
+        return Devices(DeviceTurns(_turns_folder(), keep_turns_s), most)
 
     async def work(
         self,
@@ -122,7 +126,12 @@ class FencingAction(ActionBase):
     ) -> Verdict:
         """Do the job; ``tell`` hears the host's name and each event, secrets taken out."""
 
+        shown = display.verbosity >= EVENTS_FROM or (job.options.progress and self.progress_is_events)
+        heard = job.log is not None or shown
+
         def told(event: Event) -> None:
+            if not heard:
+                return
             event = job.mask.apply_to_event(event)
             if job.log is not None:
                 job.log.write(event)

@@ -108,6 +108,7 @@ class Devices:
         self._endings.update(asyncio.ensure_future(opened.close()) for opened in self._opened)
         if self._endings:
             await asyncio.wait(self._endings, timeout=LAST_WAIT_S)
+        self.turns.close()
         self.pool.shutdown(wait=False, cancel_futures=True)
 
     def _conversation(self, agent: Agent, agent_type: AgentType, key: tuple[str, ...]) -> DeviceConversation:

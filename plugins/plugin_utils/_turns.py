@@ -20,6 +20,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.hostpm.fencing.plugins.module_utils._contract import Busy
@@ -30,6 +31,8 @@ LOOK_AGAIN_S = 0.005
 LONGEST_LOOK_AGAIN_S = 0.1
 # Waiting for less than this is not worth a word (seconds).
 WORTH_TELLING_S = 0.5
+# A turn is not kept for longer than this while others may wait for it (seconds).
+LONGEST_KEPT_S = 3.0
 
 _numbers = itertools.count()
 
@@ -37,12 +40,16 @@ _numbers = itertools.count()
 class DeviceTurns:
     """The turns at all devices of one event loop.
 
-    ``folder`` is shared by all forks of a run; the kernel frees a turn when its process dies.
+    ``folder`` is shared by all forks of a run; the kernel frees a turn when its process dies. With ``keep_s`` (seconds) a turn that
+    is over is kept for so long, for the next one at the same device: for a task that speaks for many hosts at once, and
+    not for one among many that wait for each other.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, keep_s: float = 0.0) -> None:
         self._folder = folder
+        self._keep_s = keep_s
         self._locks: dict[str, asyncio.Lock] = {}
+        self._kept: dict[str, _Kept] = {}
 
     def at(self, device: str, waited: Callable[[float], None]) -> Turn:
         """The turn at one device. ``waited`` hears the seconds of a wait that is worth telling."""
@@ -56,19 +63,67 @@ class DeviceTurns:
             except TimeoutError:
                 raise _kept_busy(left_s) from None
             try:
-                place = _Place(self._folder, device)
+                held = self._take_back(device) or await self._in_line(device, began, left_s, waited)
                 try:
-                    await _served(place, began + left_s)
-                    waited_s = time.monotonic() - began
-                    if waited_s >= WORTH_TELLING_S:
-                        waited(waited_s)
                     yield
                 finally:
-                    place.leave()
+                    self._leave(device, held)
             finally:
                 lock.release()
 
         return turn
+
+    def close(self) -> None:
+        """Let go of all turns that are kept."""
+        for device in list(self._kept):
+            self._let_go(device)
+
+    async def _in_line(self, device: str, began: float, left_s: float, waited: Callable[[float], None]) -> _Kept:
+        place = _Place(self._folder, device)
+        try:
+            await _served(place, began + left_s)
+        except BaseException:
+            place.leave()
+            raise
+        waited_s = time.monotonic() - began
+        if waited_s >= WORTH_TELLING_S:
+            waited(waited_s)
+        return _Kept(place, time.monotonic())
+
+    def _take_back(self, device: str) -> _Kept | None:
+        """The turn that was kept, unless others have waited for it long enough."""
+        kept = self._kept.pop(device, None)
+        if kept is None:
+            return None
+        if kept.timer is not None:
+            kept.timer.cancel()
+        if time.monotonic() - kept.since < LONGEST_KEPT_S:
+            return kept
+        kept.place.leave()
+        return None
+
+    def _leave(self, device: str, held: _Kept) -> None:
+        if self._keep_s <= 0:
+            held.place.leave()
+            return
+        held.timer = asyncio.get_running_loop().call_later(self._keep_s, self._let_go, device)
+        self._kept[device] = held
+
+    def _let_go(self, device: str) -> None:
+        kept = self._kept.pop(device, None)
+        if kept is not None:
+            if kept.timer is not None:
+                kept.timer.cancel()
+            kept.place.leave()
+
+
+@dataclass
+class _Kept:
+    """A turn, since when it is had, and what will end it."""
+
+    place: _Place
+    since: float
+    timer: asyncio.TimerHandle | None = None
 
 
 class _Place:

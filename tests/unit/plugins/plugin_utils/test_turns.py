@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import signal
 import time
@@ -198,3 +199,62 @@ def test_different_devices_do_not_wait_for_each_other(tmp_path: Path) -> None:
             pass
 
     asyncio.run(both())
+
+
+# -- turns that are kept ---------------------------------------------------------------------------------------------------
+
+
+def places(folder: Path) -> list[str]:
+    """Who is in the line of the only device."""
+    return [name for line in folder.glob("*.line") for name in os.listdir(line)]
+
+
+def test_a_turn_that_is_kept_is_had_again_without_a_new_place(tmp_path: Path) -> None:
+    async def talk() -> None:
+        turns = DeviceTurns(tmp_path, keep_s=5.0)
+        for _turn in range(3):
+            async with turns.at("pdu-a:161", nothing)(1.0):
+                seen.append(places(tmp_path))
+        assert places(tmp_path) == seen[0]
+        turns.close()
+
+    seen: list[list[str]] = []
+    asyncio.run(talk())
+    assert len(seen[0]) == 1 and seen == [seen[0]] * 3
+    assert places(tmp_path) == []
+
+
+def test_a_turn_that_nobody_takes_again_is_let_go(tmp_path: Path) -> None:
+    async def talk() -> None:
+        turns = DeviceTurns(tmp_path, keep_s=0.05)
+        async with turns.at("pdu-a:161", nothing)(1.0):
+            pass
+        await asyncio.sleep(0.2)
+        assert places(tmp_path) == []
+        turns.close()
+
+    asyncio.run(talk())
+
+
+def test_a_task_that_keeps_its_turn_lets_others_have_theirs_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two that speak on and on, each with its turn kept: as two processes do."""
+    monkeypatch.setattr("ansible_collections.hostpm.fencing.plugins.plugin_utils._turns.LONGEST_KEPT_S", 0.1)
+    spoke: list[str] = []
+
+    async def talk(name: str) -> None:
+        turns = DeviceTurns(tmp_path, keep_s=5.0)
+        for _turn in range(40):
+            async with turns.at("pdu-a:161", nothing)(10.0):
+                spoke.append(name)
+                await asyncio.sleep(0.01)
+        turns.close()
+
+    async def both() -> None:
+        await asyncio.gather(talk("one"), talk("other"))
+
+    asyncio.run(both())
+    assert sorted(spoke) == ["one"] * 40 + ["other"] * 40
+    changes = sum(before != after for before, after in itertools.pairwise(spoke))
+    assert 3 <= changes <= 30
