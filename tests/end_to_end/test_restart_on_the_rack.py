@@ -24,7 +24,7 @@ from ansible_collections.hostpm.fencing.plugins.plugin_utils._agent_types import
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._fencing import Fencing
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._host import Numbers, State
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._inventory_vars import parse_host
-from ansible_collections.hostpm.fencing.plugins.plugin_utils._operations import Operations
+from ansible_collections.hostpm.fencing.plugins.plugin_utils._operations import Devices, Operations
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._turns import DeviceTurns
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._verdict import Event, Verdict
 from lab.rack import RunningRack, make_inventory
@@ -243,32 +243,33 @@ def judge_failure(seen: Seen, trouble: Trouble) -> list[str]:
 
 
 def restart_here(inventory: Mapping[str, Any], folder: Path) -> dict[str, Seen]:
-    """All hosts at once in this process: the parser, the logic, the drivers and real sockets, without Ansible."""
-    turns = DeviceTurns(folder)
+    """All hosts at once in this process, as fence_all does it: the parser, the logic, the drivers and real sockets, without Ansible."""
     numbers = Numbers(**{f"{name}_s": value for name, value in NUMBERS.items()})
 
-    async def one(host: str) -> Seen:
+    async def one(host: str, devices: Devices) -> Seen:
         variables = {**inventory["all"]["vars"], **inventory["all"]["hosts"][host]}
         parsed = parse_host(host, variables, lambda value: value, find_type)
-        operations = Operations(
-            parsed.host, parsed.types, turns, None, lambda agent, waited_s: None, lambda value: value
-        )
+        operations = Operations(parsed.types, devices, None, lambda agent, waited_s: None, lambda value: value)
         events: list[tuple[float, str | None, str]] = []
 
         def tell(event: Event) -> None:
-            events.append((operations.clock.now(), event.agent, event.event))
+            events.append((devices.clock.now(), event.agent, event.event))
 
-        began = operations.clock.now()
+        began = devices.clock.now()
+        fencing = Fencing(parsed.host, numbers, operations.run, devices.clock, tell)
         try:
-            verdict: Verdict = await Fencing(parsed.host, numbers, operations.run, operations.clock, tell).achieve(
-                State.RESTARTED
-            )
+            verdict: Verdict = await fencing.achieve(State.RESTARTED)
         finally:
-            await operations.close()
+            operations.close()
         return Seen(host, began, verdict.ok, {**verdict.as_result(), "msg": verdict.msg}, events)
 
     async def everybody() -> list[Seen]:
-        return await asyncio.gather(*(one(host) for host in inventory["all"]["hosts"]))
+        hosts = inventory["all"]["hosts"]
+        devices = Devices(DeviceTurns(folder, keep_s=0.5), most=3 * len(hosts))
+        try:
+            return await asyncio.gather(*(one(host, devices) for host in hosts))
+        finally:
+            await devices.close()
 
     before = set(threading.enumerate())
     everyone = asyncio.run(everybody())
