@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.hostpm.fencing.plugins.plugin_utils import _bytecode  # noqa: F401  the first import, for what it does
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._fencing_action import FencingAction, Job, tell_line
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._libraries import (
     LoadsLibrariesBeforeForks,

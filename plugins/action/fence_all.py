@@ -18,10 +18,7 @@ from typing import Any
 
 from ansible.utils.display import Display
 
-from ansible_collections.hostpm.fencing.plugins.plugin_utils import (
-    _budget,
-    _bytecode,  # noqa: F401  the first import, for what it does
-)
+from ansible_collections.hostpm.fencing.plugins.plugin_utils import _budget
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._crowd_options import CrowdOptions, parse_crowd_options
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._fencing_action import (
     FencingAction,

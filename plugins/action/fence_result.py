@@ -11,7 +11,6 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.hostpm.fencing.plugins.plugin_utils import _bytecode  # noqa: F401  the first import, for what it does
 from ansible_collections.hostpm.fencing.plugins.plugin_utils._fencing_action import failed, plain
 
 

@@ -49,17 +49,3 @@ def test_only_what_the_agents_need_is_loaded_and_once_for_all_forks(
     variables = inventory["all"]["vars"]  # type: ignore[index]
     programs = Programs(tmp_path, {"all": {"vars": variables, "hosts": hosts}})
     assert loaded_by_the_program(programs, tmp_path, forks=1) == {LIBRARIES[agent]}
-
-
-def test_the_collections_own_modules_are_compiled_once_and_not_in_every_run(
-    rack: tuple[RunningRack, dict[str, object]], tmp_path: Path
-) -> None:
-    """Ansible's importer compiles those of a collection anew each time."""
-    _running, inventory = rack
-    env = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(tmp_path / "bytecode")}
-    done = Programs(tmp_path / "run", inventory).ad_hoc("node1", env=env)
-    assert done.returncode == 0, done.stdout
-    kept = {
-        path.name.partition(".")[0] for path in (tmp_path / "bytecode").rglob("*.pyc") if "plugin_utils" in str(path)
-    }
-    assert {"_fencing", "_inventory_vars", "_operations"} <= kept
