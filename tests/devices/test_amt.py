@@ -125,7 +125,8 @@ def test_an_operation_is_one_command_and_ends_with_what_was_read(
 def test_a_machine_that_takes_a_command_and_does_nothing_is_not_believed(machine: Amt, options: Options) -> None:
     machine.obeys = False
     outcome = driving.operate(TYPE, options, Operation.OFF, 1.2)
-    assert (outcome.ok, outcome.power, outcome.reason) == (False, Power.ON, Reason.UNCONFIRMED)
+    assert (outcome.ok, outcome.reason) == (False, Reason.UNCONFIRMED)
+    assert outcome.power is not Power.OFF  # on, or unknown where the budget cut the very last look short
 
 
 RETURNS = {

@@ -186,7 +186,8 @@ def test_an_outlet_that_is_not_there_is_not_found_and_never_off(device: Device) 
 def test_a_device_that_takes_commands_and_does_nothing_is_not_believed(device: Device) -> None:
     device.obeys = False
     outcome = operate(options_for(device), Operation.OFF, 1.2)
-    assert (outcome.ok, outcome.power, outcome.reason) == (False, Power.ON, Reason.UNCONFIRMED)
+    assert (outcome.ok, outcome.reason) == (False, Reason.UNCONFIRMED)
+    assert outcome.power is not Power.OFF  # on, or unknown where the budget cut the very last look short
     assert device.commands == [(device.outlet, "off")]
 
 

@@ -146,7 +146,8 @@ def test_a_blade_that_takes_a_while_is_waited_for(domain: Ucs, options: Options)
 def test_a_domain_that_takes_a_command_and_does_nothing_is_not_believed(domain: Ucs, options: Options) -> None:
     domain.obeys = False
     outcome = driving.operate(TYPE, options, Operation.OFF, 1.2)
-    assert (outcome.ok, outcome.power, outcome.reason) == (False, Power.ON, Reason.UNCONFIRMED)
+    assert (outcome.ok, outcome.reason) == (False, Reason.UNCONFIRMED)
+    assert outcome.power is not Power.OFF  # on, or unknown where the budget cut the very last look short
 
 
 def test_many_profiles_are_read_with_two_requests_in_one_session(
