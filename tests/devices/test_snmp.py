@@ -416,7 +416,8 @@ def test_an_interrupted_call_ends_at_once(pdu: RackPdu, drivers: list[Driver]) -
 def test_a_stuck_relay_fails_when_the_budget_ends(pdu: RackPdu, drivers: list[Driver]) -> None:
     pdu.fault("ignore", 7)
     outcome = switched(driver_for(drivers, **pdu.options()), Operation.OFF, 1.5)
-    assert (outcome.power, outcome.reason, outcome.sent) == (Power.ON, Reason.UNCONFIRMED, True)
+    assert (outcome.reason, outcome.sent) == (Reason.UNCONFIRMED, True)
+    assert outcome.power is not Power.OFF
     assert 0.8 < outcome.duration_s < 2.0
 
 
