@@ -41,6 +41,8 @@ Answer = TypeVar("Answer")
 OVERRUN_S = 0.5
 # How long a device's agents that begin at the same moment wait for each other (seconds).
 GATHER_S = 0.002
+# Commands whose time ends within so many seconds of each other are waited for equally long.
+ALIKE_S = 0.1
 
 # Waits up to so many seconds for a device to be free, and holds it; raises Busy if it does not become free.
 Turn = Callable[[float], AbstractAsyncContextManager[None]]
@@ -70,7 +72,7 @@ class DriverCalls:
 
     def __init__(self, pool: Executor, exchange_s: float, turn: Turn) -> None:
         self._pool = pool
-        self._exchange_s = exchange_s
+        self.exchange_s = exchange_s
         self._turn = turn
         self._under_way: asyncio.Future[Any] | None = None
         self._deadline: Deadline | None = None
@@ -88,7 +90,7 @@ class DriverCalls:
 
     async def run(self, work: Callable[[Deadline], Answer], left_s: float) -> Answer:
         """One call. What does not come back in time is left behind, and the next call waits for it."""
-        limit_s = min(self._exchange_s, left_s)
+        limit_s = min(self.exchange_s, left_s)
         if self.interrupted:
             raise _was_interrupted()
         self._deadline = deadline = Deadline(limit_s)
@@ -236,7 +238,7 @@ class DeviceConversation:
         try:
             async with self._calls.turn(max(request.until for request in waiting) - time.monotonic()):
                 # Whoever came while the turn was awaited goes along.
-                batch = [request for request in self._requests if request.power is self._requests[0].power]
+                batch = self._next_batch()
                 if batch:
                     self._requests = [request for request in self._requests if request not in batch]
                     await self._exchange(batch)
@@ -244,6 +246,20 @@ class DeviceConversation:
             # The turn did not come. Whatever it was, nobody is left waiting for an answer that will not come.
             self._requests = [request for request in self._requests if request not in waiting]
             _fail(waiting, error)
+
+    def _next_batch(self) -> list[_Request]:
+        """What goes out together with the request that has waited longest.
+
+        A command travels with those only that are waited for as long as it is: none may be under way when its agent has given up.
+        """
+        if not self._requests:
+            return []
+        first, now = self._requests[0], time.monotonic()
+        alike = [request for request in self._requests if request.power is first.power]
+        if first.power is None:
+            return alike
+        least_s = min(self._calls.exchange_s, first.until - now) - ALIKE_S
+        return [request for request in alike if request.until - now >= least_s]
 
     async def _exchange(self, batch: Sequence[_Request]) -> None:
         agents, power = [request.options for request in batch], batch[0].power
@@ -255,8 +271,9 @@ class DeviceConversation:
             return self._driver.switch_all(agents, power, deadline)
 
         self._began = time.monotonic()
+        until = (max if power is None else min)(request.until for request in batch)
         try:
-            answers = await self._calls.run(work, max(request.until for request in batch) - self._began)
+            answers = await self._calls.run(work, until - self._began)
             if len(answers) != len(batch):
                 raise BadReply("the driver did not answer for every agent", "this is a bug of it; please report it")
         except DeviceError as error:

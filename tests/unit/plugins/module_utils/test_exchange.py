@@ -45,6 +45,7 @@ class Strip(DeviceDriver):
     def __init__(self) -> None:
         self.exchanges: list[tuple[str, list[int]]] = []
         self.began_at: list[float] = []
+        self.left_s: list[float] = []
         self.powers: dict[int, Power] = {}
         self.missing: set[int] = set()
         self.locked: set[int] = set()
@@ -71,6 +72,7 @@ class Strip(DeviceDriver):
         outlets = [agent["outlet"] for agent in agents]
         self.exchanges.append((what, outlets))
         self.began_at.append(time.monotonic())
+        self.left_s.append(deadline.remaining_s)
         self.busy += 1
         self.together = max(self.together, self.busy)
         if self.gate is not None:
@@ -229,6 +231,18 @@ def test_a_command_that_nobody_waits_for_any_more_does_not_leave(strip: Strip, p
     (answer,) = talk(strip, pool, work)
     assert answer.reason is Reason.BUSY
     assert strip.exchanges == [("read", [1])]
+
+
+def test_no_command_is_under_way_for_longer_than_its_agent_waits_for_it(strip: Strip, pool: ThreadPoolExecutor) -> None:
+    """One with little time left does not travel with those that have more: it might switch something when all is over for its agent."""
+
+    async def work(conversation: DeviceConversation) -> list[Any]:
+        short, long, longer = outlets(conversation, 3)
+        return await every([long.switch(OFF, 5.0), short.switch(OFF, 0.3), longer.switch(OFF, 5.0)])
+
+    talk(strip, pool, work, exchange_s=2.0)
+    assert strip.exchanges == [("off", [2, 3]), ("off", [1])]
+    assert strip.left_s[0] > 1.5 and strip.left_s[1] <= 0.3
 
 
 def test_no_command_leaves_after_an_interruption(strip: Strip, pool: ThreadPoolExecutor) -> None:
